@@ -1,0 +1,29 @@
+//! The vocabulary of `rpm`: what an app, a process and a request are.
+//!
+//! Nothing here performs I/O. A type that two crates need lives here, and only here; each one is checked when
+//! it is made, so that whoever holds it need not check again.
+
+pub mod app;
+pub mod cron;
+pub mod dayjs;
+pub mod env;
+pub mod frame;
+pub mod home;
+pub mod name;
+pub mod persona;
+pub mod process;
+pub mod protocol;
+pub mod selector;
+pub mod signal;
+pub mod status;
+pub mod units;
+
+pub use app::{AppSpec, ExecMode, Instances, Interpreter, LogTarget};
+pub use env::Env;
+pub use home::Home;
+pub use persona::Persona;
+pub use process::{Exit, ProcessId, ProcessInfo, ProcessSummary};
+pub use selector::Selector;
+pub use signal::Signal;
+pub use status::Status;
+pub use units::{Bytes, Millis};

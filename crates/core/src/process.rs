@@ -1,0 +1,138 @@
+//! What the daemon tells about a process.
+
+use std::{fmt, path::PathBuf, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AppSpec, Bytes, Env, ExecMode, Status};
+
+/// A process's number in the table (PM2's `pm_id`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ProcessId(pub u32);
+
+impl From<u32> for ProcessId {
+    fn from(id: u32) -> Self {
+        Self(id)
+    }
+}
+
+impl fmt::Display for ProcessId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exit {
+    /// It returned this code.
+    Code(i32),
+    /// This signal ended it.
+    Signal(i32),
+    /// It ended while no daemon was there to see how.
+    Unknown,
+}
+
+impl Exit {
+    /// The code as PM2 shows it: 0 for a death by signal.
+    pub fn pm2_code(self) -> i32 {
+        match self {
+            Self::Code(code) => code,
+            Self::Signal(_) | Self::Unknown => 0,
+        }
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "code {code}"),
+            Self::Signal(number) => match crate::Signal::try_from(*number) {
+                Ok(signal) => write!(f, "signal {signal}"),
+                Err(_) => write!(f, "signal {number}"),
+            },
+            Self::Unknown => f.write_str("unknown exit"),
+        }
+    }
+}
+
+/// One row of `list`: what a person looks at, without environments and paths.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProcessSummary {
+    /// Its number.
+    pub id: ProcessId,
+    /// Its app's name.
+    pub name: String,
+    /// Its app's namespace.
+    pub namespace: String,
+    /// Its app's version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Fork or cluster.
+    pub exec_mode: ExecMode,
+    /// 0 unless it runs.
+    pub pid: i32,
+    /// When the present run began, milliseconds since the epoch; meaningful while it runs.
+    pub pm_uptime: i64,
+    /// The ↺ column.
+    pub restart_time: u32,
+    /// What it is doing.
+    pub status: Status,
+    /// CPU of its whole tree in percent of one core, since the last look.
+    pub cpu: f32,
+    /// Resident memory of its whole tree.
+    pub memory: Bytes,
+    /// The user it runs for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Whether files are watched for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub watching: bool,
+}
+
+/// All that is known of a process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProcessInfo {
+    /// What `list` shows.
+    #[serde(flatten)]
+    pub summary: ProcessSummary,
+    /// What was declared.
+    pub spec: Arc<AppSpec>,
+    /// The environment of the one who started it, below the declared one.
+    pub base_env: Arc<Env>,
+    /// Its number among the instances of its app.
+    pub instance: u32,
+    /// The same for all instances of one start.
+    pub unique_id: String,
+    /// When it was first started, or last restarted by hand; milliseconds since the epoch.
+    pub created_at: Option<i64>,
+    /// Short runs in a row.
+    pub unstable_restarts: u32,
+    /// The pause before the last automatic restart, milliseconds.
+    pub prev_restart_delay: u64,
+    /// How the last run ended.
+    pub exit: Option<Exit>,
+    /// Why it is `errored`, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The log of its standard output.
+    pub out_log: PathBuf,
+    /// The log of its standard error.
+    pub error_log: PathBuf,
+    /// Its pid file.
+    pub pid_file: PathBuf,
+    /// When the schedule fires next, milliseconds since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_tick: Option<i64>,
+}
+
+impl ProcessInfo {
+    /// The environment its child has, without what the daemon adds for each run.
+    pub fn env(&self) -> Env {
+        let mut env = Env::clone(&self.base_env);
+        env.merge(&self.spec.env);
+        env
+    }
+}

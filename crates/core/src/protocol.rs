@@ -1,0 +1,280 @@
+//! What client and daemon say to each other.
+//!
+//! The first frame each way is a [`Hello`]. Then the client sends one [`Request`] at a time; the daemon answers
+//! with any number of [`Reply`] frames, the last of which is [`Reply::End`] or [`Reply::Failed`]. The events of a
+//! subscription are replies that go on until the connection closes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AppSpec, Env, ProcessId, ProcessInfo, ProcessSummary, Selector, Status, process::Exit};
+
+/// Raised when a message changes so that an older program would misread it.
+pub const PROTOCOL: u32 = 1;
+
+/// Who is speaking.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`PROTOCOL`] of the speaker.
+    pub protocol: u32,
+    /// Its program's version, for people.
+    pub version: String,
+    /// Its pid.
+    pub pid: i32,
+}
+
+/// What a client may ask.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// Are you there?
+    Ping,
+    /// A row for each process.
+    List,
+    /// All about those that are selected; all processes without a selector.
+    Describe(Option<Selector>),
+    /// Declares apps and starts them.
+    Start(StartApps),
+    /// Does one thing to each selected process.
+    Act(Act),
+    /// Makes the number of an app's processes what it says.
+    Scale(Scale),
+    /// Empties the logs of the selected processes; of all and the daemon's own without a selector.
+    Flush(Option<Selector>),
+    /// Writes the list to the dump file.
+    Save {
+        /// Also when the list is empty.
+        force: bool,
+    },
+    /// Starts what the dump file names and is not there.
+    Resurrect,
+    /// Tells what happens from now on.
+    Subscribe,
+    /// Ends every process and the daemon.
+    Kill,
+}
+
+/// Apps to be declared and started.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StartApps {
+    /// What to run.
+    pub apps: Vec<AppSpec>,
+    /// The caller's environment, which each child has below its declared one.
+    pub env: Env,
+    /// What to do with an app whose name is taken.
+    pub existing: Existing,
+    /// Whether `env` also replaces that of processes which are there already (`--update-env`).
+    #[serde(default)]
+    pub update_env: bool,
+}
+
+/// What to do with a declared app that is already there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Existing {
+    /// Give its processes the new declaration and restart them (a file was started).
+    Restart,
+    /// Start it if it rests, else refuse when it is the same script (a script was started).
+    Refuse,
+    /// Start another beside it (`--force`).
+    Duplicate,
+}
+
+/// One action on each selected process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Act {
+    /// What to do.
+    pub action: Action,
+    /// To whom.
+    pub target: Selector,
+    /// The environment that replaces the one of the first start (`--update-env`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env: Option<Env>,
+    /// Attributes of [`AppSpec`] that replace the stored ones; `null` removes one.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub patch: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What can be done to a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Start it if it rests.
+    Start,
+    /// Stop its whole tree; it stays in the table.
+    Stop,
+    /// Stop it if it runs, then start it.
+    Restart,
+    /// Stop it and forget it.
+    Delete,
+    /// Set its counters to zero.
+    Reset,
+}
+
+impl Action {
+    /// PM2's name of it, which the CLI prints.
+    pub fn pm2_method(self) -> &'static str {
+        match self {
+            Self::Start => "startProcessId",
+            Self::Stop => "stopProcessId",
+            Self::Restart => "restartProcessId",
+            Self::Delete => "deleteProcessId",
+            Self::Reset => "resetMetaProcessId",
+        }
+    }
+}
+
+/// A new number of instances.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scale {
+    /// The app's name.
+    pub app: String,
+    /// How many there shall be.
+    pub to: ScaleTo,
+}
+
+/// How many instances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScaleTo {
+    /// That many.
+    Exactly(u32),
+    /// That many more.
+    Add(u32),
+}
+
+/// What the daemon answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// I am here.
+    Pong,
+    /// Rows for `list`; more may follow.
+    Rows(Vec<ProcessSummary>),
+    /// Processes in full; more may follow.
+    Processes(Vec<ProcessInfo>),
+    /// These will be acted on.
+    Targets(Vec<ProcessRef>),
+    /// This one has been acted on.
+    Acted(Acted),
+    /// Something worth telling, in words.
+    Note(String),
+    /// A file that was written or emptied.
+    File(std::path::PathBuf),
+    /// Something happened.
+    Event(Event),
+    /// All is said.
+    End,
+    /// It could not be done.
+    Failed(Failure),
+}
+
+/// A process by number and name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessRef {
+    /// Its number.
+    pub id: ProcessId,
+    /// Its app's name.
+    pub name: String,
+}
+
+/// The outcome of an action on one process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acted {
+    /// Which one.
+    pub process: ProcessRef,
+    /// What it is doing now.
+    pub status: Status,
+    /// Whether it was new in the table.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub created: bool,
+    /// Its schedule, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cron: Option<String>,
+    /// Why it failed, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Why a request could not be done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    /// The table is empty, or nothing matches a regular expression.
+    #[error("No process found")]
+    NoProcess,
+    /// A word that selects nothing.
+    #[error("Process or Namespace {0} not found")]
+    UnknownName(String),
+    /// A number that selects nothing.
+    #[error("{0} : id unknown")]
+    UnknownId(u32),
+    /// The pattern of a selector does not compile.
+    #[error("bad regular expression {pattern:?}: {reason}")]
+    BadRegex {
+        /// What was between the slashes.
+        pattern: String,
+        /// Why not.
+        reason: String,
+    },
+    /// `start` of a script that runs.
+    #[error("Script already launched, add -f option to force re-execution")]
+    AlreadyLaunched,
+    /// `scale` of a name that is not there.
+    #[error("Application {0} not found")]
+    UnknownApp(String),
+    /// `scale` to what there is.
+    #[error("Nothing to do")]
+    NothingToDo,
+    /// `save` of an empty list.
+    #[error("not managing any process, nothing saved")]
+    NothingToSave,
+    /// `resurrect` without a dump.
+    #[error("No processes saved; DUMP file doesn't exist")]
+    NoDump,
+    /// The daemon is ending.
+    #[error("the daemon is ending")]
+    Ending,
+    /// The peer is another user.
+    #[error("the daemon belongs to another user")]
+    NotYours,
+    /// The peer speaks another version of the protocol.
+    #[error("the daemon is version {0}: run `rpm kill` and start again, or use that version")]
+    OtherProtocol(String),
+    /// A frame that could not be read.
+    #[error("{0}")]
+    BadRequest(String),
+    /// A file could not be read or written, or the like.
+    #[error("{0}")]
+    Io(String),
+}
+
+/// Something that happened to a process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// When, milliseconds since the epoch.
+    pub at: i64,
+    /// To whom.
+    pub process: ProcessRef,
+    /// What.
+    pub what: EventKind,
+}
+
+/// What can happen to a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// It was declared.
+    Created,
+    /// It is up.
+    Online,
+    /// Its main process ended.
+    Exit(Exit),
+    /// It ended and will be started again.
+    Restart,
+    /// It failed too often, or could not be started.
+    Errored,
+    /// It is stopped.
+    Stopped,
+    /// It is no longer in the table.
+    Deleted,
+}
