@@ -1,0 +1,55 @@
+//! From files and command lines to checked apps.
+//!
+//! A file goes forward only: `source` → a parser of `formats` → a tree of `node`s → `file` and the
+//! table of `attributes` → a [`Declaration`] for each app → `spec` → `AppSpec`. Each step collects what is wrong
+//! and goes on, so that a [`LoadError`] tells everything at once, with places. A command line joins at the
+//! [`Declaration`], so that an option is checked by the code that checks a file.
+//!
+//! A further attribute is a line in `attributes` and one in `spec`; a further format is a line in `formats` and
+//! a file beside `toml.rs`.
+
+mod arguments;
+mod attributes;
+mod caller;
+mod declare;
+mod file;
+mod formats;
+mod node;
+mod package;
+mod report;
+mod script;
+mod source;
+mod spec;
+mod toml;
+mod typescript;
+mod values;
+
+use rpm_core::AppSpec;
+
+pub use attributes::Declaration;
+pub use caller::Caller;
+pub use file::{Loaded, Options, load};
+pub use formats::is_ecosystem_file;
+pub use report::{LoadError, Problem, Report, Severity};
+pub use values::Cron;
+
+use spec::Resolver;
+
+/// The app of `rpm start TARGET` with options.
+///
+/// `target` is a file relative to the caller's directory (or to the declared one), a command, or a line for the
+/// shell. Where it is none of these the message is PM2's, `Script not found: <absolute path>`.
+pub fn from_script(target: &str, declaration: &Declaration, caller: &Caller) -> Result<AppSpec, LoadError> {
+    let mut declaration = declaration.clone();
+    declaration.set("script", target)?;
+    Ok(Resolver::new(caller, caller.cwd.clone()).spec(&declaration)?)
+}
+
+/// What the options of `rpm restart TARGET` change, as `rpm_core::protocol::Act::patch` wants it: fields of
+/// `AppSpec` by name, `null` where one is switched off.
+pub fn patch(
+    declaration: &Declaration,
+    caller: &Caller,
+) -> Result<serde_json::Map<String, serde_json::Value>, LoadError> {
+    Ok(Resolver::new(caller, caller.cwd.clone()).patch(declaration)?)
+}

@@ -1,0 +1,240 @@
+//! From a [`Declaration`] to an [`AppSpec`]: names, paths, interpreters and modes as PM2 derives them.
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use rpm_core::{AppSpec, ExecMode, Instances, Interpreter, LogTarget};
+
+use crate::{
+    Caller, Declaration, Problem,
+    caller::{Programs, resolve},
+    package::Packages,
+    script::{self, Target},
+    typescript::{self, Run},
+    values::Cron,
+};
+
+/// What `time = true` stands for.
+const TIME_FORMAT: &str = "YYYY-MM-DDTHH:mm:ss";
+
+/// Makes specs for one caller. What many apps share is looked up once.
+pub(crate) struct Resolver<'a> {
+    caller: &'a Caller,
+    /// Where relative paths begin: PM2's is the caller's directory.
+    base: PathBuf,
+    /// The directory of the ecosystem file, for advice on paths.
+    beside: Option<PathBuf>,
+    programs: Programs,
+    packages: Packages,
+    directories: HashMap<PathBuf, Option<String>>,
+    typescript: Option<Result<Run, &'static str>>,
+}
+
+impl<'a> Resolver<'a> {
+    pub(crate) fn new(caller: &'a Caller, base: PathBuf) -> Self {
+        Self {
+            caller,
+            base,
+            beside: None,
+            programs: Programs::of(caller),
+            packages: Packages::default(),
+            directories: HashMap::new(),
+            typescript: None,
+        }
+    }
+
+    /// Gives advice for an ecosystem file in this directory.
+    pub(crate) fn beside(self, directory: PathBuf) -> Self {
+        Self { beside: Some(directory), ..self }
+    }
+
+    /// The app that is declared, or the first thing that keeps it from being run.
+    pub(crate) fn spec(&mut self, declared: &Declaration) -> Result<AppSpec, Problem> {
+        let Some(script) = declared.script.as_deref() else {
+            return Err(Problem::error("No script path: expected `script`, a file or a command"));
+        };
+        let cwd = self.cwd(declared);
+        if let Some(problem) = self.not_a_directory(&cwd) {
+            return Err(Problem::error(problem).of_attribute("cwd").at(declared.span("cwd")));
+        }
+        let failed = |problem: Problem| problem.at(declared.span("script"));
+        let target = script::locate(script, &cwd, &self.base, &mut self.programs)
+            .map_err(|path| failed(self.script_not_found(script, &path)))?;
+
+        let name = declared.name.as_deref().unwrap_or_else(|| script::default_name(script));
+        let mut spec = match target {
+            Target::Line(ref shell) => AppSpec::new(name, shell.clone(), Interpreter::None, cwd),
+            Target::File(ref file) => {
+                let (interpreter, flags) = self.interpreter(declared, file, &cwd).map_err(failed)?;
+                let mut spec = AppSpec::new(name, file.clone(), interpreter, cwd);
+                spec.interpreter_args.extend(flags.iter().map(ToString::to_string));
+                spec
+            }
+        };
+        self.fill(&mut spec, declared);
+        if let Target::Line(_) = target {
+            spec.args = vec!["-c".to_owned(), script.to_owned()];
+        }
+        if declared.exec_mode.is_none() && is_cluster(&spec) {
+            spec.exec_mode = ExecMode::Cluster;
+            // PM2 decides on the logs before it decides on the mode: what is not counted shares them.
+            if spec.merge_logs.is_none() && matches!(spec.instances, Some(Instances::Cpus { less: 0 })) {
+                spec.merge_logs = Some(true);
+            }
+        }
+        spec.version = spec.script.parent().and_then(|directory| self.packages.version(directory));
+        spec.username.clone_from(&self.caller.username);
+        Ok(spec)
+    }
+
+    /// The fields of [`AppSpec`] that are declared, for an app that exists; `null` where one is switched off.
+    pub(crate) fn patch(&mut self, declared: &Declaration) -> Result<Fields, Problem> {
+        let cwd = self.cwd(declared);
+        if let Some(problem) = self.not_a_directory(&cwd) {
+            return Err(Problem::error(problem).of_attribute("cwd"));
+        }
+        let interpreter =
+            declared.interpreter.as_ref().map_or(Interpreter::None, |word| self.program(word, &cwd));
+        let name = declared.name.as_deref().unwrap_or_default();
+        let mut spec = AppSpec::new(name, PathBuf::new(), interpreter, cwd);
+        self.fill(&mut spec, declared);
+        let serde_json::Value::Object(mut fields) =
+            serde_json::to_value(spec).map_err(|error| Problem::error(error.to_string()))?
+        else {
+            return Ok(Fields::new());
+        };
+        Ok(declared
+            .declared()
+            .filter(|attribute| *attribute != "script")
+            .map(|attribute| if attribute == "time" { "log_date_format" } else { attribute })
+            .map(|field| (field.to_owned(), fields.remove(field).unwrap_or_default()))
+            .collect())
+    }
+
+    /// Puts what is declared into a spec that knows its name, script, interpreter and directory: a line for each
+    /// attribute.
+    fn fill(&self, spec: &mut AppSpec, declared: &Declaration) {
+        let d = declared.clone();
+        let cwd = spec.cwd.clone();
+        put(&mut spec.namespace, d.namespace);
+        put(&mut spec.args, d.args);
+        spec.interpreter_args.extend(d.interpreter_args.unwrap_or_default());
+        put(&mut spec.env, d.env);
+        spec.profiles = d.profiles;
+        spec.instances = d.instances;
+        put(&mut spec.exec_mode, d.exec_mode);
+        put(&mut spec.instance_var, d.instance_var);
+        put(&mut spec.autostart, d.autostart);
+        put(&mut spec.autorestart, d.autorestart);
+        spec.max_restarts = d.max_restarts;
+        spec.min_uptime = d.min_uptime;
+        spec.restart_delay = d.restart_delay;
+        spec.exp_backoff_restart_delay = d.exp_backoff_restart_delay;
+        put(&mut spec.stop_exit_codes, d.stop_exit_codes);
+        spec.cron_restart = d.cron_restart.and_then(|cron| match cron {
+            Cron::Off => None,
+            Cron::At(schedule) => Some(schedule),
+        });
+        spec.cron_timezone = d.cron_timezone;
+        spec.kill_timeout = d.kill_timeout;
+        spec.kill_signal = d.kill_signal;
+        spec.out_file = d.out_file.map(|path| self.log(&cwd, &path));
+        spec.error_file = d.error_file.map(|path| self.log(&cwd, &path));
+        spec.merge_logs = d.merge_logs;
+        spec.log_date_format =
+            if d.time == Some(true) { Some(TIME_FORMAT.to_owned()) } else { d.log_date_format };
+    }
+
+    fn cwd(&self, declared: &Declaration) -> PathBuf {
+        declared.cwd.as_ref().map_or_else(|| self.base.clone(), |cwd| resolve(&self.base, cwd))
+    }
+
+    fn not_a_directory(&mut self, path: &Path) -> Option<String> {
+        if let Some(known) = self.directories.get(path) {
+            return known.clone();
+        }
+        let problem = match fs::metadata(path) {
+            // Specs travel and are kept as JSON.
+            Ok(_) if path.to_str().is_none() => {
+                Some(format!("expected a directory whose path is UTF-8, found {}", path.display()))
+            }
+            Ok(meta) if meta.is_dir() => None,
+            Ok(_) => Some(format!("expected a directory, {} is a file", path.display())),
+            Err(error) => Some(format!("expected a directory, {}: {error}", path.display())),
+        };
+        self.directories.insert(path.to_owned(), problem.clone());
+        problem
+    }
+
+    fn script_not_found(&self, script: &str, path: &Path) -> Problem {
+        let beside = self.beside.as_ref().filter(|directory| resolve(directory, script).exists());
+        Problem::error(match beside {
+            Some(directory) => format!(
+                "Script not found: {}: it is in the directory of this file: write root = \".\" above the first \
+                 app, or start it from {}",
+                path.display(),
+                directory.display()
+            ),
+            None => format!("Script not found: {}", path.display()),
+        })
+    }
+
+    fn interpreter(&mut self, declared: &Declaration, file: &Path, cwd: &Path) -> Result<Run, Problem> {
+        if let Some(declared) = &declared.interpreter {
+            return Ok((self.program(declared, cwd), &[]));
+        }
+        if let Some(interpreter) = script::interpreter(file, &mut self.programs) {
+            return Ok((interpreter, &[]));
+        }
+        let programs = &mut self.programs;
+        self.typescript
+            .get_or_insert_with(|| typescript::interpreter(programs))
+            .clone()
+            .map_err(Problem::error)
+    }
+
+    /// A declared interpreter as the daemon can execute it, whose directory is another: a path becomes absolute,
+    /// `node@22.1.0` the Node of this version that nvm installed.
+    fn program(&self, declared: &Interpreter, cwd: &Path) -> Interpreter {
+        let Interpreter::Program(word) = declared else { return Interpreter::None };
+        let nvm = || self.caller.env.get("NVM_DIR").map(Path::new);
+        let path = match (word.strip_prefix("node@"), nvm()) {
+            (Some(version), Some(nvm)) => nvm.join(format!("versions/node/v{version}/bin/node")),
+            _ if word.contains('/') => {
+                let beside = resolve(cwd, word);
+                if beside.exists() { beside } else { resolve(&self.base, word) }
+            }
+            _ => return declared.clone(),
+        };
+        Interpreter::Program(path.to_string_lossy().into_owned())
+    }
+
+    fn log(&self, cwd: &Path, path: &str) -> LogTarget {
+        let home = self.caller.env.get("HOME").map(Path::new);
+        let in_home = path.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        match (in_home, home) {
+            _ if path == "NULL" || path == "/dev/null" => LogTarget::Null,
+            (Some(rest), Some(home)) => LogTarget::File(resolve(home, rest.trim_start_matches('/'))),
+            _ => LogTarget::File(resolve(cwd, path)),
+        }
+    }
+}
+
+/// Fields of an [`AppSpec`] by their names.
+pub(crate) type Fields = serde_json::Map<String, serde_json::Value>;
+
+fn put<T>(field: &mut T, declared: Option<T>) {
+    if let Some(value) = declared {
+        *field = value;
+    }
+}
+
+/// PM2's rule for an app that declares instances and no mode: `1` too makes a cluster, `-2` does not.
+fn is_cluster(spec: &AppSpec) -> bool {
+    let Interpreter::Program(program) = &spec.interpreter else { return false };
+    (program.ends_with("node") || program.ends_with("bun"))
+        && matches!(spec.instances, Some(Instances::Count(_) | Instances::Cpus { less: 0 | 1 }))
+}
