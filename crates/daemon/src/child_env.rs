@@ -1,0 +1,73 @@
+//! The environment that a child gets.
+
+use rpm_core::{AppSpec, Env, Home, Interpreter, ProcessId};
+
+/// What the daemon knows of a process when it starts it.
+pub(crate) struct Facts<'a> {
+    pub home: &'a Home,
+    pub id: ProcessId,
+    pub instance: u32,
+    pub unique_id: &'a str,
+    pub restart_time: u32,
+}
+
+/// The environment of one run: the starter's, then what programs under PM2 rely on, then what was declared, and
+/// last the marks by which a later daemon knows its own children.
+pub(crate) fn compose(base: &Env, app: &AppSpec, facts: &Facts<'_>) -> Env {
+    let mut env = base.clone();
+    env.set("name", &*app.name);
+    env.set("namespace", &*app.namespace);
+    env.set("exec_mode", app.exec_mode.as_str());
+    env.set("exec_interpreter", app.interpreter.as_str());
+    env.set("pm_exec_path", app.script.to_string_lossy());
+    env.set("pm_cwd", app.cwd.to_string_lossy());
+    env.set("restart_time", facts.restart_time.to_string());
+    env.set("unique_id", facts.unique_id);
+    env.set(&*app.instance_var, facts.instance.to_string());
+    if matches!(&app.interpreter, Interpreter::Program(program) if program.contains("python")) {
+        env.set("PYTHONUNBUFFERED", "1");
+    }
+    env.merge(&app.env);
+    for mark in marks(facts.home, facts.id) {
+        if let Some((name, value)) = mark.split_once('=') {
+            env.set(name, value);
+        }
+    }
+    env
+}
+
+/// The entries that tell whose child a process is: it, and all that it starts, inherit them.
+pub(crate) fn marks(home: &Home, id: ProcessId) -> [String; 2] {
+    [format!("{}={}", home.persona().home_variable(), home.root().display()), format!("pm_id={id}")]
+}
+
+#[cfg(test)]
+mod tests {
+    use rpm_core::Persona;
+
+    use super::*;
+
+    #[test]
+    fn declared_wins_over_captured_and_the_marks_over_all() {
+        let mut base = Env::default();
+        base.set("A", "shell");
+        base.set("B", "shell");
+        let mut app = AppSpec::new("api", "/s.py".into(), Interpreter::Program("python3".into()), "/".into());
+        app.env.set("B", "declared");
+        app.env.set("pm_id", "99");
+        let home = Home::new("/h".into(), Persona::Rpm);
+        let facts = Facts { home: &home, id: 4.into(), instance: 2, unique_id: "u", restart_time: 7 };
+        let env = compose(&base, &app, &facts);
+        for (name, value) in [
+            ("A", "shell"),
+            ("B", "declared"),
+            ("pm_id", "4"),
+            ("RPM_HOME", "/h"),
+            ("NODE_APP_INSTANCE", "2"),
+            ("restart_time", "7"),
+            ("PYTHONUNBUFFERED", "1"),
+        ] {
+            assert_eq!(env.get(name).map(String::as_str), Some(value), "{name}");
+        }
+    }
+}

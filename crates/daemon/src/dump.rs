@@ -1,0 +1,210 @@
+//! The list that `save` writes and `resurrect` reads.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rpm_core::{AppSpec, Env, Home};
+use serde::{Deserialize, Serialize};
+
+use crate::table::{Process, Table};
+
+/// Raised when an older program would misread the file.
+const VERSION: u32 = 1;
+
+/// The file. Environments are often the same for many processes and are written once.
+#[derive(Debug, Serialize, Deserialize)]
+struct Dump {
+    version: u32,
+    environments: Vec<Arc<Env>>,
+    processes: Vec<Entry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Entry {
+    app: Arc<AppSpec>,
+    /// Index into `environments`.
+    environment: usize,
+    instance: u32,
+    unique_id: Arc<str>,
+    /// Whether it was wanted up when it was saved.
+    running: bool,
+}
+
+/// A process as it was saved.
+#[derive(Clone, Debug)]
+pub(crate) struct Saved {
+    pub spec: Arc<AppSpec>,
+    pub base_env: Arc<Env>,
+    pub instance: u32,
+    pub unique_id: Arc<str>,
+    pub running: bool,
+}
+
+/// Why a dump could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DumpError {
+    #[error("cannot write {0}: {1}")]
+    Write(PathBuf, io::Error),
+    #[error("cannot read {0}: {1}")]
+    Read(PathBuf, io::Error),
+    #[error("{0} is no process list: {1}")]
+    Malformed(PathBuf, String),
+    #[error("{path} has format {found}, this version reads up to {VERSION}: use the newer rpm that wrote it")]
+    Newer { path: PathBuf, found: u32 },
+}
+
+/// Writes the table to the home's dump file, as a whole or not at all; the file before it is kept as a backup.
+pub(crate) fn save(home: &Home, table: &Table) -> Result<PathBuf, DumpError> {
+    let path = home.dump();
+    let write = || -> io::Result<()> {
+        let text = serde_json::to_vec_pretty(&collect(table))?;
+        let fresh = path.with_extension(format!("{}.new", home.persona().word()));
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+        file.write_all(&text)?;
+        file.sync_all()?;
+        match fs::rename(&path, home.dump_backup()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        fs::rename(&fresh, &path)?;
+        File::open(home.root())?.sync_all()
+    };
+    write().map_err(|error| DumpError::Write(path.clone(), error))?;
+    Ok(path)
+}
+
+fn collect(table: &Table) -> Dump {
+    let mut environments = Vec::new();
+    let mut known: HashMap<Arc<Env>, usize> = HashMap::new();
+    let mut entry = |process: &Process| {
+        let environment = *known.entry(Arc::clone(&process.base_env)).or_insert_with(|| {
+            environments.push(Arc::clone(&process.base_env));
+            environments.len() - 1
+        });
+        Entry {
+            app: Arc::clone(&process.spec),
+            environment,
+            instance: process.instance,
+            unique_id: Arc::clone(&process.unique_id),
+            running: process.life.is_wanted_up(),
+        }
+    };
+    let processes = table.iter().map(&mut entry).collect();
+    Dump { version: VERSION, environments, processes }
+}
+
+/// Reads the home's dump, or its backup where the dump is missing or damaged. `None` where there is neither. What
+/// cannot be read is left as it is.
+pub(crate) fn load(home: &Home) -> Result<Option<Vec<Saved>>, DumpError> {
+    match read(&home.dump()) {
+        Ok(Some(saved)) => Ok(Some(saved)),
+        Err(newer @ DumpError::Newer { .. }) => Err(newer),
+        failed => match read(&home.dump_backup()) {
+            Ok(Some(saved)) => {
+                tracing::warn!("{} is missing or damaged: reading its backup", home.dump().display());
+                Ok(Some(saved))
+            }
+            _ => failed,
+        },
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Vec<Saved>>, DumpError> {
+    #[derive(Deserialize)]
+    struct Version {
+        version: u32,
+    }
+
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(DumpError::Read(path.to_owned(), error)),
+    };
+    let malformed = |reason: String| DumpError::Malformed(path.to_owned(), reason);
+    let Version { version } = serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
+    if version > VERSION {
+        return Err(DumpError::Newer { path: path.to_owned(), found: version });
+    }
+    let dump: Dump = serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
+    let saved = |entry: Entry| {
+        let base_env = dump
+            .environments
+            .get(entry.environment)
+            .ok_or_else(|| malformed(format!("no environment {}", entry.environment)))?;
+        Ok(Saved {
+            spec: entry.app,
+            base_env: Arc::clone(base_env),
+            instance: entry.instance,
+            unique_id: entry.unique_id,
+            running: entry.running,
+        })
+    };
+    dump.processes.into_iter().map(saved).collect::<Result<_, _>>().map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use rpm_core::{Interpreter, Persona};
+
+    use super::*;
+    use crate::clock::Now;
+
+    fn home(directory: &tempfile::TempDir) -> Home {
+        Home::new(directory.path().into(), Persona::Rpm)
+    }
+
+    fn table(home: &Home, names: &[&str]) -> Table {
+        let mut table = Table::default();
+        let mut env = Env::default();
+        env.set("A", "1");
+        for name in names {
+            let spec = AppSpec::new(*name, "/bin/x".into(), Interpreter::None, "/".into());
+            // Equal environments that are not the same allocation.
+            let env = Arc::new(env.clone());
+            table.declare(Arc::new(spec), env, "u".into(), home, Now { wall: 0, mono: 0 });
+        }
+        table
+    }
+
+    #[test]
+    fn what_was_saved_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = home(&directory);
+        assert!(load(&home).unwrap().is_none());
+        save(&home, &table(&home, &["a", "b"])).unwrap();
+        let saved = load(&home).unwrap().unwrap();
+        assert_eq!(saved.iter().map(|s| s.spec.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert!(Arc::ptr_eq(&saved[0].base_env, &saved[1].base_env));
+        assert_eq!(saved[0].base_env.get("A").map(String::as_str), Some("1"));
+    }
+
+    #[test]
+    fn a_damaged_dump_falls_back_and_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = home(&directory);
+        save(&home, &table(&home, &["old"])).unwrap();
+        save(&home, &table(&home, &["new"])).unwrap();
+        let text = fs::read(home.dump()).unwrap();
+        fs::write(home.dump(), &text[..text.len() / 2]).unwrap();
+        assert_eq!(load(&home).unwrap().unwrap()[0].spec.name, "old");
+        assert_eq!(fs::read(home.dump()).unwrap().len(), text.len() / 2);
+        fs::remove_file(home.dump_backup()).unwrap();
+        assert!(matches!(load(&home), Err(DumpError::Malformed(..))));
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_even_with_an_older_backup() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = home(&directory);
+        save(&home, &table(&home, &["old"])).unwrap();
+        fs::rename(home.dump(), home.dump_backup()).unwrap();
+        fs::write(home.dump(), "{\"version\": 99, \"surprise\": []}").unwrap();
+        assert!(matches!(load(&home), Err(DumpError::Newer { found: 99, .. })));
+    }
+}

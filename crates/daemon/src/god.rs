@@ -1,0 +1,318 @@
+//! The event loop: what happens goes through the machine of one process, and the effects are carried out.
+//!
+//! Everything runs on one thread. Whatever is to be done with a process goes through a queue, and the loop looks at
+//! its inputs between slices of it: starting 2,000 processes does not keep anybody else waiting.
+
+mod effects;
+mod inform;
+
+use std::{
+    collections::VecDeque,
+    io,
+    time::{Duration, Instant},
+};
+
+use rpm_core::{
+    Exit, Home, ProcessId,
+    protocol::{Event as Told, EventKind, Reply, Request},
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
+
+use crate::{
+    alarm::Alarm,
+    clock::Now,
+    machine::Event,
+    meter::Meter,
+    procfs::Snapshot,
+    reap,
+    server::Call,
+    table::{Replies, Table},
+    timers::Timers,
+};
+
+/// How long the queue is worked on before the inputs are looked at again.
+const SLICE: Duration = Duration::from_millis(2);
+
+/// How long one look at `/proc` serves the stops that are asked for together.
+const SNAPSHOT_LIFE: Duration = Duration::from_millis(20);
+
+/// A process of a tree that is being stopped has ended, other than its main process.
+struct Gone {
+    id: ProcessId,
+    pid: i32,
+}
+
+/// The daemon.
+pub(crate) struct God {
+    pub(crate) home: Home,
+    pub(crate) table: Table,
+    /// What is to be fed to the machines, in order.
+    queue: VecDeque<(ProcessId, Event)>,
+    /// Deadlines on the monotonic clock, milliseconds.
+    deadlines: Timers,
+    /// Ticks of schedules on the wall clock, milliseconds.
+    ticks: Timers,
+    meter: Meter,
+    snapshot: Option<(Instant, Snapshot)>,
+    subscribers: Vec<Replies>,
+    gone: mpsc::UnboundedSender<Gone>,
+    /// Nothing new is started, and the loop ends when the table is empty. Holds those who asked for it.
+    ending: Option<Vec<Replies>>,
+}
+
+impl God {
+    /// Runs until somebody asks it to end, and gives back those who wait for that.
+    pub(crate) async fn run(home: Home, mut calls: mpsc::Receiver<Call>) -> io::Result<Vec<Replies>> {
+        let mut children = signal(SignalKind::child())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut quit = signal(SignalKind::quit())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut user1 = signal(SignalKind::user_defined1())?;
+        let mut user2 = signal(SignalKind::user_defined2())?;
+        let mut alarm = Alarm::new()?;
+        let (gone, mut gone_inbox) = mpsc::unbounded_channel();
+        let mut god = Self {
+            home,
+            table: Table::default(),
+            queue: VecDeque::new(),
+            deadlines: Timers::default(),
+            ticks: Timers::default(),
+            meter: Meter::new(),
+            snapshot: None,
+            subscribers: Vec::new(),
+            gone,
+            ending: None,
+        };
+        loop {
+            god.work();
+            if god.table.is_empty()
+                && god.queue.is_empty()
+                && let Some(waiting) = god.ending.take()
+            {
+                return Ok(waiting);
+            }
+            let deadline = god.next_deadline();
+            alarm.set(god.next_tick())?;
+            tokio::select! {
+                biased;
+                Some(()) = children.recv() => god.reap(),
+                Some(()) = interrupt.recv() => god.end("SIGINT"),
+                Some(()) = terminate.recv() => god.end("SIGTERM"),
+                Some(()) = quit.recv() => god.end("SIGQUIT"),
+                // The terminal of whoever started the daemon is none of its business.
+                Some(()) = hangup.recv() => {}
+                // Sent to PM2 to make it reopen its logs. Here every child holds its own.
+                Some(()) = user1.recv() => {}
+                Some(()) = user2.recv() => {}
+                Some(call) = calls.recv() => god.answer(call),
+                Some(Gone { id, pid }) = gone_inbox.recv() => god.survivor_gone(id, pid),
+                () = sleep_until(deadline), if deadline.is_some() => god.fire_deadlines(),
+                jumped = alarm.rings() => god.fire_ticks(jumped?),
+                () = tokio::task::yield_now(), if !god.queue.is_empty() => {}
+            }
+        }
+    }
+
+    /// Feeds the machines from the queue, for one slice.
+    fn work(&mut self) {
+        let began = Instant::now();
+        while let Some((id, event)) = self.queue.pop_front() {
+            self.feed(id, event);
+            if began.elapsed() > SLICE {
+                break;
+            }
+        }
+        if self
+            .snapshot
+            .as_ref()
+            .is_some_and(|(taken, _)| self.queue.is_empty() || taken.elapsed() > SNAPSHOT_LIFE)
+        {
+            self.snapshot = None;
+        }
+    }
+
+    /// Queues an event for one process.
+    pub(crate) fn post(&mut self, id: ProcessId, event: Event) {
+        self.queue.push_back((id, event));
+    }
+
+    /// One step of one machine. A spawn's outcome is fed at once: no other event comes between.
+    fn feed(&mut self, id: ProcessId, event: Event) {
+        let mut next = Some(event);
+        while let Some(event) = next.take() {
+            let Some(process) = self.table.get_mut(id) else { return };
+            let effects = process.life.step(&process.policy, event, Now::read());
+            for effect in effects {
+                next = self.perform(id, effect).or(next);
+            }
+        }
+    }
+
+    fn answer(&mut self, call: Call) {
+        let Call { request, replies } = call;
+        match request {
+            Request::Ping => reply(&replies, Reply::Pong),
+            Request::List => self.list(&replies),
+            Request::Describe(selector) => self.describe(selector.as_ref(), &replies),
+            Request::Start(start) => self.start(start, &replies),
+            Request::Act(act) => self.act(&act, &replies),
+            Request::Scale(scale) => self.scale(&scale, &replies),
+            Request::Flush(selector) => self.flush(selector.as_ref(), &replies),
+            Request::Save { force } => self.save(force, &replies),
+            Request::Resurrect => self.resurrect(&replies),
+            Request::Subscribe => self.subscribers.push(replies),
+            Request::Kill => self.kill(replies),
+        }
+    }
+
+    /// Takes in the children that have ended.
+    fn reap(&mut self) {
+        for (pid, exit) in reap::ended_children() {
+            // Others are orphans of some tree, and only had to be taken in.
+            if let Some(id) = self.table.disown(pid) {
+                self.main_ended(id, pid, exit);
+            }
+        }
+    }
+
+    fn main_ended(&mut self, id: ProcessId, pid: i32, exit: Exit) {
+        let Some(process) = self.table.get_mut(id) else { return };
+        let _ = std::fs::remove_file(&process.pid_file);
+        if let Some(stopping) = &mut process.stopping {
+            stopping.main = Some(exit);
+            self.finish_stop(id);
+        } else {
+            self.post(id, Event::Exited { pid, exit });
+        }
+    }
+
+    fn survivor_gone(&mut self, id: ProcessId, pid: i32) {
+        if let Some(stopping) = self.table.get_mut(id).and_then(|process| process.stopping.as_mut()) {
+            stopping.survivors.remove(&pid);
+            self.finish_stop(id);
+        }
+    }
+
+    fn next_deadline(&mut self) -> Option<u64> {
+        let Self { deadlines, table, .. } = self;
+        deadlines
+            .next(|id| table.get(id).and_then(|process| process.deadline).map(|at| at as i64))
+            .map(|at| at as u64)
+    }
+
+    fn fire_deadlines(&mut self) {
+        let now = Now::read().mono as i64;
+        let Self { deadlines, table, .. } = self;
+        while let Some(id) =
+            deadlines.due(now, |id| table.get(id).and_then(|process| process.deadline).map(|at| at as i64))
+        {
+            if let Some(process) = table.get_mut(id) {
+                process.deadline = None;
+            }
+            self.queue.push_back((id, Event::Deadline));
+        }
+    }
+
+    fn next_tick(&mut self) -> Option<i64> {
+        let Self { ticks, table, .. } = self;
+        ticks.next(|id| table.get(id).and_then(|process| process.tick))
+    }
+
+    /// Schedules one process's next tick.
+    pub(crate) fn arm_tick(&mut self, id: ProcessId) {
+        if let Some(at) = self.table.get(id).and_then(|process| process.tick) {
+            self.ticks.arm(at, id);
+        }
+    }
+
+    /// Fires the ticks that are due. After a jump of the wall clock those that are not due are computed anew.
+    fn fire_ticks(&mut self, clock_jumped: bool) {
+        let now = Now::read().wall;
+        while let Some(id) = {
+            let Self { ticks, table, .. } = self;
+            ticks.due(now, |id| table.get(id).and_then(|process| process.tick))
+        } {
+            if let Some(process) = self.table.get_mut(id) {
+                process.tick = process.next_tick(now);
+            }
+            self.arm_tick(id);
+            self.post(id, Event::Tick);
+        }
+        if clock_jumped {
+            let ids: Vec<_> = self.table.iter().map(|process| process.id).collect();
+            for id in ids {
+                if let Some(process) = self.table.get_mut(id) {
+                    process.tick = process.next_tick(now);
+                }
+                self.arm_tick(id);
+            }
+        }
+    }
+
+    /// Ends by a signal: as PM2 does, the list is saved before the processes are stopped.
+    fn end(&mut self, signal: &str) {
+        tracing::info!("ending by {signal}");
+        if !self.table.is_empty()
+            && let Err(error) = crate::dump::save(&self.home, &self.table)
+        {
+            tracing::error!("{error}");
+        }
+        self.stop_all();
+    }
+
+    /// Deletes every process; the loop ends when the last is gone.
+    pub(crate) fn stop_all(&mut self) {
+        self.ending.get_or_insert_default();
+        let ids: Vec<_> = self.table.iter().map(|process| process.id).collect();
+        for id in ids {
+            self.post(id, Event::Delete);
+        }
+    }
+
+    /// Whether nothing new may be started.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.is_some()
+    }
+
+    /// Somebody who wants to know when all has ended.
+    pub(crate) fn on_end(&mut self, replies: Replies) {
+        self.ending.get_or_insert_default().push(replies);
+    }
+
+    /// Tells the subscribers, and the daemon's log.
+    pub(crate) fn emit(&mut self, id: ProcessId, what: EventKind) {
+        let Some(process) = self.table.get(id) else { return };
+        let label = format!("App [{}:{id}]", rpm_core::name::printable(&process.spec.name));
+        match what {
+            EventKind::Created | EventKind::Restart => {}
+            EventKind::Online => tracing::info!("{label} online"),
+            EventKind::Exit(exit) => tracing::info!("{label} exited with {exit}"),
+            EventKind::Errored => {
+                let reason = process.life.error.as_deref().unwrap_or_default();
+                tracing::error!("{label} errored: {}", rpm_core::name::printable(reason));
+            }
+            EventKind::Stopped => tracing::info!("{label} stopped"),
+            EventKind::Deleted => tracing::info!("{label} deleted"),
+        }
+        if !self.subscribers.is_empty() {
+            let event = Told { at: Now::read().wall, process: process.reference(), what };
+            // One that does not read is cut off, before its backlog costs the daemon its memory.
+            self.subscribers.retain(|subscriber| subscriber.try_send(Reply::Event(event.clone())).is_ok());
+        }
+    }
+}
+
+/// Answers. A client that has gone, or does not read, is no concern of anybody else.
+pub(crate) fn reply(replies: &Replies, answer: Reply) {
+    let _ = replies.try_send(answer);
+}
+
+async fn sleep_until(deadline: Option<u64>) {
+    let now = Now::read().mono;
+    let pause = deadline.map_or(0, |at| at.saturating_sub(now));
+    tokio::time::sleep(Duration::from_millis(pause)).await;
+}

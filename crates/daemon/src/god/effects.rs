@@ -1,0 +1,208 @@
+//! Carrying out what the machine decides.
+
+use std::{io, sync::Arc};
+
+use rpm_core::{ProcessId, Signal, protocol::Reply};
+
+use super::{God, Gone, reply};
+use crate::{
+    child_env::{self, Facts},
+    logs::{LogError, Output, Pump},
+    machine::{Effect, Event},
+    procfs::Snapshot,
+    reap,
+    spawn::{self, SpawnError},
+    table::{Process, Pumps},
+    tree::{self, Member, Owner},
+};
+
+/// Why a run did not begin.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+}
+
+impl God {
+    /// Carries out one effect. A spawn has an outcome, which is the machine's next event.
+    pub(super) fn perform(&mut self, id: ProcessId, effect: Effect) -> Option<Event> {
+        match effect {
+            Effect::Spawn => return Some(self.spawn(id)),
+            Effect::Signal(signal) => self.signal_tree(id, signal),
+            Effect::Arm(at) => {
+                if let Some(process) = self.table.get_mut(id) {
+                    process.deadline = Some(at);
+                    self.deadlines.arm(at as i64, id);
+                }
+            }
+            Effect::Disarm => {
+                if let Some(process) = self.table.get_mut(id) {
+                    process.deadline = None;
+                }
+            }
+            Effect::Emit(what) => self.emit(id, what),
+            Effect::Settled => self.settle(id),
+            Effect::Forget => self.table.remove(id),
+        }
+        None
+    }
+
+    /// Answers those who wait for this process.
+    pub(crate) fn settle(&mut self, id: ProcessId) {
+        let Some(process) = self.table.get_mut(id) else { return };
+        for waiter in std::mem::take(&mut process.waiters) {
+            reply(&waiter.replies, Reply::Acted(process.acted(waiter.created)));
+        }
+    }
+
+    fn spawn(&mut self, id: ProcessId) -> Event {
+        let Some(process) = self.table.get_mut(id) else {
+            return Event::SpawnFailed { reason: "it is no longer in the table".to_owned() };
+        };
+        let started = prepare_output(process, &self.home).map_err(StartError::from).and_then(|output| {
+            let facts = Facts {
+                home: &self.home,
+                id,
+                instance: process.instance,
+                unique_id: &process.unique_id,
+                restart_time: process.life.restart_time,
+            };
+            let env = child_env::compose(&process.base_env, &process.spec, &facts);
+            let Output { stdout, stderr } = output;
+            Ok(spawn::spawn(&spawn::Command { app: &process.spec, env: &env, stdout, stderr })?)
+        });
+        match started {
+            Ok(pid) => {
+                if let Err(error) = write_pid_file(process, pid) {
+                    tracing::warn!("pid file {}: {error}", process.pid_file.display());
+                }
+                process.stopping = None;
+                self.table.own(pid, id);
+                Event::Spawned { pid }
+            }
+            Err(error) => Event::SpawnFailed { reason: error.to_string() },
+        }
+    }
+
+    /// Signals the whole tree of a process, and remembers who has to end before the stop is done.
+    ///
+    /// The group gets one signal; those who left it get theirs one by one. Nobody gets two: some programs take a
+    /// second SIGINT for impatience.
+    fn signal_tree(&mut self, id: ProcessId, signal: Signal) {
+        if signal == Signal::KILL {
+            self.snapshot = None;
+        }
+        let Some(process) = self.table.get_mut(id) else { return };
+        let Some(run) = process.life.run() else { return };
+        process.stopping.get_or_insert_default();
+        let members = self.members(id, run.pid);
+        self.watch(id, members);
+        let Some(stopping) = self.table.get(id).and_then(|process| process.stopping.as_ref()) else { return };
+        for member in stopping.survivors.values().filter(|member| !member.in_group) {
+            member.signal(signal);
+        }
+        // Once the leader was taken in, its pid is kept from strangers only by those who are left of its group.
+        let is_groups_own =
+            stopping.main.is_none() || stopping.survivors.values().any(|member| member.in_group);
+        if is_groups_own && let Err(error) = tree::signal_group(run.pid, signal) {
+            tracing::error!("cannot send {signal} to process group {}: {error}", run.pid);
+        }
+        self.finish_stop(id);
+    }
+
+    /// The live processes of the tree of `id`, the main process aside.
+    fn members(&mut self, id: ProcessId, pid: i32) -> Vec<Member> {
+        let marks = child_env::marks(&self.home, id);
+        let Self { snapshot, table, .. } = self;
+        if snapshot.is_none() {
+            match Snapshot::take() {
+                Ok(taken) => *snapshot = Some((std::time::Instant::now(), taken)),
+                Err(error) => tracing::error!("cannot read /proc: {error}"),
+            }
+        }
+        let Some((_, snapshot)) = snapshot else { return Vec::new() };
+        tree::members(snapshot, &Owner { pid, marks: &marks }, |pid| table.is_main(pid))
+    }
+
+    /// Waits for the end of each of `members`.
+    fn watch(&mut self, id: ProcessId, members: impl IntoIterator<Item = Member>) {
+        let Some(stopping) = self.table.get_mut(id).and_then(|process| process.stopping.as_mut()) else {
+            return;
+        };
+        for member in members {
+            let (pid, pidfd, gone) = (member.pid, member.pidfd(), self.gone.clone());
+            if stopping.survivors.insert(pid, member).is_none() {
+                tokio::spawn(async move {
+                    if let Err(error) = reap::end_of(Arc::clone(&pidfd)).await {
+                        tracing::warn!("cannot watch pid {pid}: {error}");
+                    }
+                    let _ = gone.send(Gone { id, pid });
+                });
+            }
+        }
+    }
+
+    /// Tells the machine of the end of a process that is being stopped, once nobody of its tree is left.
+    pub(super) fn finish_stop(&mut self, id: ProcessId) {
+        let Some(process) = self.table.get(id) else { return };
+        let (Some(run), Some(stopping)) = (process.life.run(), &process.stopping) else { return };
+        let Some(exit) = stopping.main else { return };
+        if !stopping.survivors.is_empty() {
+            return;
+        }
+        if tree::group_exists(run.pid) {
+            // Somebody was forked after the look at the tree, or is a zombie.
+            self.snapshot = None;
+            let late = self.members(id, run.pid);
+            if !late.is_empty() {
+                self.watch(id, late);
+                return;
+            }
+        }
+        if let Some(process) = self.table.get_mut(id) {
+            process.stopping = None;
+        }
+        self.post(id, Event::Exited { pid: run.pid, exit });
+    }
+}
+
+/// Where the next run writes to. Pumps are kept from run to run.
+fn prepare_output(process: &mut Process, home: &rpm_core::Home) -> Result<Output, LogError> {
+    let Some(date_format) = &process.spec.log_date_format else {
+        process.pumps = None;
+        return Output::direct(&process.logs);
+    };
+    let current =
+        process.pumps.take().filter(|pumps| pumps.logs == process.logs && pumps.date_format == *date_format);
+    let pumps = match current {
+        Some(pumps) => pumps,
+        None => {
+            let start = |stream, log: &std::path::Path| {
+                Pump::start(home.fifo(process.id, stream), log.to_owned(), date_format.clone())
+            };
+            Pumps {
+                out: start("out", &process.logs.out)?,
+                error: start("error", &process.logs.error)?,
+                logs: process.logs.clone(),
+                date_format: date_format.clone(),
+            }
+        }
+    };
+    let output =
+        Output { stdout: pumps.out.open_for_child()?.into(), stderr: pumps.error.open_for_child()?.into() };
+    process.pumps = Some(pumps);
+    Ok(output)
+}
+
+fn write_pid_file(process: &Process, pid: i32) -> io::Result<()> {
+    let write = || std::fs::write(&process.pid_file, pid.to_string());
+    write().or_else(|error| match process.pid_file.parent() {
+        Some(parent) if error.kind() == io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(parent)?;
+            write()
+        }
+        _ => Err(error),
+    })
+}

@@ -1,0 +1,25 @@
+//! The god daemon: owns the processes, their logs and their schedules, and answers on a socket.
+//!
+//! [`run`] is the whole of it. Inside, `server` turns frames into requests, `god` is the event loop, `machine` the
+//! pure life of one process, and the rest carries out what the machine decides.
+
+mod alarm;
+mod child_env;
+mod clock;
+mod dump;
+mod god;
+mod life;
+mod logs;
+mod machine;
+mod meter;
+mod procfs;
+mod readable;
+mod reap;
+mod server;
+mod spawn;
+mod table;
+mod timers;
+mod tree;
+mod verbs;
+
+pub use life::{DaemonError, run};

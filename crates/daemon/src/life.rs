@@ -1,0 +1,168 @@
+//! From the start of the daemon to its end.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::{fd::RawFd, unix::fs::OpenOptionsExt},
+    path::PathBuf,
+    time::Duration,
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg},
+    sys::prctl,
+    unistd::{close, setsid},
+};
+use rpm_core::{Home, protocol::Reply};
+use tokio::{sync::mpsc, time::timeout};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format::Writer};
+
+use crate::{god::God, server};
+
+/// Requests that may wait for the god. More only wait on their sockets.
+const CALLS: usize = 256;
+
+/// How long the last answers may take on their way when the daemon ends.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Why the daemon could not work.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// There is one already.
+    #[error("another daemon owns {0}")]
+    Taken(PathBuf),
+    /// Something of the home could not be made.
+    #[error("{path}: {error}")]
+    Home {
+        /// Which file or directory.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The system refused something that it gives to everybody.
+    #[error("{0}")]
+    System(#[from] io::Error),
+}
+
+/// Is the daemon of `home` until it is told to end. `ready` is the number of an inherited descriptor on which it
+/// says that it listens, or why it cannot.
+pub fn run(home: &Home, ready: Option<RawFd>) -> Result<(), DaemonError> {
+    let mut ready = ready.and_then(Readiness::take);
+    let outcome = live(home, &mut ready);
+    if let (Err(error), Some(ready)) = (&outcome, ready) {
+        ready.say(&error.to_string());
+    }
+    outcome
+}
+
+fn live(home: &Home, ready: &mut Option<Readiness>) -> Result<(), DaemonError> {
+    // Fails only if it leads a session already, which is as good.
+    let _ = setsid();
+    let pid_file = home.daemon_pid();
+    let _lock = claim(home)?;
+    for directory in [home.logs_dir(), home.pids_dir()] {
+        fs::create_dir_all(&directory).map_err(at(&directory))?;
+    }
+    log_to_stderr();
+    // Orphans of our trees come to us, so that a stop can find them and no zombie is left.
+    if let Err(errno) = prctl::set_child_subreaper(true) {
+        tracing::warn!("cannot adopt orphans: {errno}");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = server::bind(home).map_err(at(&home.socket()))?;
+        fs::write(&pid_file, std::process::id().to_string()).map_err(at(&pid_file))?;
+        tracing::info!(
+            "{} {} is up: home {}, pid {}",
+            home.persona().title(),
+            env!("CARGO_PKG_VERSION"),
+            home.root().display(),
+            std::process::id()
+        );
+        if let Some(ready) = ready.take() {
+            ready.say("ready");
+        }
+        let (calls, inbox) = mpsc::channel(CALLS);
+        let server = tokio::spawn(server::serve(listener, calls));
+        let waiting = God::run(home.clone(), inbox).await?;
+        server.abort();
+        let _ = fs::remove_file(home.socket());
+        let _ = fs::remove_file(&pid_file);
+        tracing::info!("ended");
+        for replies in waiting {
+            if replies.try_send(Reply::End).is_ok() {
+                // Closed by the connection once it is written.
+                let _ = timeout(FAREWELL, replies.closed()).await;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn at(path: &std::path::Path) -> impl FnOnce(io::Error) -> DaemonError {
+    let path = path.to_owned();
+    |error| DaemonError::Home { path, error }
+}
+
+/// Makes this the one daemon of the home, for as long as the lock is held.
+fn claim(home: &Home) -> Result<Flock<File>, DaemonError> {
+    let path = home.daemon_lock();
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(at(&path))?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
+        Errno::EWOULDBLOCK => DaemonError::Taken(home.root().to_owned()),
+        errno => at(&path)(errno.into()),
+    })
+}
+
+/// The pipe to whoever started the daemon.
+struct Readiness(File);
+
+impl Readiness {
+    /// Takes over the inherited descriptor; children must not get it.
+    fn take(fd: RawFd) -> Option<Self> {
+        let pipe = OpenOptions::new().write(true).open(format!("/proc/self/fd/{fd}")).ok()?;
+        close(fd).ok()?;
+        Some(Self(pipe))
+    }
+
+    /// One line, and the end of the file. Nobody may be there to read it any more.
+    fn say(mut self, line: &str) {
+        let _ = writeln!(self.0, "{line}");
+    }
+}
+
+/// The daemon's own log, which its starter has put on standard error: PM2's form, `<date>: RPM log: <message>`.
+fn log_to_stderr() {
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::INFO)
+        .with_writer(io::stderr)
+        .event_format(Pm2Line)
+        .finish();
+    // A second daemon in one process (a test) keeps the first one's.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+struct Pm2Line;
+
+impl<S, N> FormatEvent<S, N> for Pm2Line
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &tracing::Event<'_>,
+    ) -> std::fmt::Result {
+        let word = match *event.metadata().level() {
+            tracing::Level::ERROR => "error",
+            tracing::Level::WARN => "warning",
+            _ => "log",
+        };
+        write!(writer, "{}: RPM {word}: ", chrono::Local::now().format("%Y-%m-%dT%H:%M:%S"))?;
+        context.format_fields(writer.by_ref(), event)?;
+        writeln!(writer)
+    }
+}

@@ -1,0 +1,72 @@
+//! The log files of processes: where they are, and how a child's output gets there.
+//!
+//! A child writes its log itself, through a descriptor in append mode: the daemon is not in the way, and its death
+//! loses nothing. Only an app that wants a date before each line writes into a pipe, which the pump empties.
+
+mod paths;
+mod pump;
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::{fd::OwnedFd, unix::fs::OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+pub(crate) use paths::LogPaths;
+pub(crate) use pump::Pump;
+
+/// A log could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("log file {path}: {error}")]
+pub(crate) struct LogError {
+    pub path: PathBuf,
+    pub error: io::Error,
+}
+
+/// Opens a log for appending; creates it, and the directories above it, where they are missing.
+pub(crate) fn open(path: &Path) -> Result<File, LogError> {
+    let open = || OpenOptions::new().append(true).create(true).mode(0o644).open(path);
+    open()
+        .or_else(|error| match path.parent() {
+            Some(parent) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(parent)?;
+                open()
+            }
+            _ => Err(error),
+        })
+        .map_err(|error| LogError { path: path.to_owned(), error })
+}
+
+/// Empties a log. Writers in append mode go on at its new end.
+pub(crate) fn truncate(path: &Path) -> Result<(), LogError> {
+    if path == Path::new("/dev/null") {
+        return Ok(());
+    }
+    let emptied = OpenOptions::new().write(true).truncate(true).open(path).map(drop);
+    match emptied {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(LogError { path: path.to_owned(), error })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The two descriptors that a child writes to.
+pub(crate) struct Output {
+    pub stdout: OwnedFd,
+    pub stderr: OwnedFd,
+}
+
+impl Output {
+    /// Straight into the files; one descriptor for both where they are the same.
+    pub(crate) fn direct(paths: &LogPaths) -> Result<Self, LogError> {
+        let stdout: OwnedFd = open(&paths.out)?.into();
+        let stderr = if paths.out == paths.error {
+            stdout.try_clone().map_err(|error| LogError { path: paths.error.clone(), error })?
+        } else {
+            open(&paths.error)?.into()
+        };
+        Ok(Self { stdout, stderr })
+    }
+}

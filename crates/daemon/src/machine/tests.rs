@@ -1,0 +1,302 @@
+use proptest::prelude::*;
+use rpm_core::Millis;
+
+use super::*;
+
+/// A process and a clock that moves when told.
+struct World {
+    life: Life,
+    policy: Policy,
+    now: Now,
+    next_pid: i32,
+    /// The child that lives, if any.
+    child: Option<i32>,
+    armed: Option<u64>,
+    signals: Vec<Signal>,
+    settled: u32,
+    forgotten: bool,
+}
+
+impl World {
+    fn new(change: impl FnOnce(&mut AppSpec)) -> Self {
+        let mut app = AppSpec::new("app", "/bin/app".into(), rpm_core::Interpreter::None, "/".into());
+        change(&mut app);
+        let now = Now { wall: 1_000_000, mono: 1_000 };
+        Self {
+            life: Life::new(now),
+            policy: Policy::of(&app),
+            now,
+            next_pid: 100,
+            child: None,
+            armed: None,
+            signals: vec![],
+            settled: 0,
+            forgotten: false,
+        }
+    }
+
+    /// Steps, and carries out the effects as the daemon does.
+    fn event(&mut self, event: Event) -> &mut Self {
+        for effect in self.life.step(&self.policy, event, self.now) {
+            match effect {
+                Effect::Spawn => {
+                    assert_eq!(self.child, None, "two children at once");
+                    self.next_pid += 1;
+                    self.child = Some(self.next_pid);
+                    self.event(Event::Spawned { pid: self.next_pid });
+                }
+                Effect::Signal(signal) => {
+                    assert!(self.child.is_some(), "a signal to nobody");
+                    self.signals.push(signal);
+                }
+                Effect::Arm(at) => self.armed = Some(at),
+                Effect::Disarm => self.armed = None,
+                Effect::Settled => self.settled += 1,
+                Effect::Forget => {
+                    assert_eq!(self.child, None, "forgotten with a child");
+                    self.forgotten = true;
+                }
+                Effect::Emit(_) => {}
+            }
+        }
+        self
+    }
+
+    fn exits(&mut self, exit: Exit) -> &mut Self {
+        let pid = self.child.take().expect("a child to end");
+        self.event(Event::Exited { pid, exit })
+    }
+
+    fn after(&mut self, ms: u64) -> &mut Self {
+        self.now.mono += ms;
+        self.now.wall += ms as i64;
+        if self.armed.is_some_and(|at| at <= self.now.mono) {
+            self.armed = None;
+            self.event(Event::Deadline);
+        }
+        self
+    }
+
+    fn status(&self) -> Status {
+        self.life.status()
+    }
+}
+
+#[test]
+fn a_crash_is_followed_by_a_restart() {
+    let mut world = World::new(|_| {});
+    world.event(Event::Start).after(5_000).exits(Exit::Code(1));
+    assert_eq!(world.status(), Status::Online);
+    assert_eq!((world.life.restart_time, world.life.unstable_restarts), (1, 0));
+}
+
+#[test]
+fn sixteen_quick_crashes_end_in_errored() {
+    let mut world = World::new(|_| {});
+    world.event(Event::Start);
+    for _ in 0..15 {
+        world.after(10).exits(Exit::Code(1));
+        assert_eq!(world.status(), Status::Online);
+    }
+    world.after(10).exits(Exit::Code(1));
+    assert_eq!(world.status(), Status::Errored);
+    assert_eq!(world.life.restart_time, 15);
+    assert!(world.life.error.as_deref().unwrap().contains("code 1"));
+}
+
+#[test]
+fn a_crash_loop_ends_however_long_after_the_first_start() {
+    let mut world = World::new(|_| {});
+    world.event(Event::Start).after(100_000_000).exits(Exit::Signal(11));
+    for _ in 0..16 {
+        assert_eq!(world.status(), Status::Online);
+        world.after(10).exits(Exit::Signal(11));
+    }
+    assert_eq!(world.status(), Status::Errored);
+}
+
+#[test]
+fn a_declared_limit_holds_with_pauses_too() {
+    let mut world = World::new(|app| {
+        app.max_restarts = Some(3);
+        app.restart_delay = Some(Millis(60_000));
+    });
+    world.event(Event::Start);
+    for _ in 0..2 {
+        world.exits(Exit::Code(1));
+        assert_eq!(world.status(), Status::WaitingRestart);
+        world.after(60_000);
+        assert_eq!(world.status(), Status::Online);
+    }
+    world.exits(Exit::Code(1));
+    assert_eq!((world.status(), world.life.restart_time), (Status::Errored, 2));
+}
+
+#[test]
+fn pauses_grow_by_half_up_to_fifteen_seconds() {
+    let mut world = World::new(|app| app.exp_backoff_restart_delay = Some(Millis(100)));
+    world.event(Event::Start);
+    let mut pauses = vec![];
+    for _ in 0..20 {
+        world.exits(Exit::Code(1));
+        pauses.push(world.life.prev_delay);
+        world.after(world.life.prev_delay);
+    }
+    assert_eq!(pauses[..10], [100, 150, 225, 337, 505, 757, 1135, 1702, 2553, 3829]);
+    assert_eq!(pauses[19], 15_000);
+    world.after(30_001).exits(Exit::Code(1));
+    assert_eq!(world.life.prev_delay, 100);
+}
+
+#[test]
+fn a_task_rests_when_it_is_done_and_runs_again_at_each_tick() {
+    let mut world = World::new(|app| app.autorestart = false);
+    world.event(Event::Start).after(10).exits(Exit::Code(0));
+    assert_eq!(world.status(), Status::Stopped);
+    world.event(Event::Tick);
+    assert_eq!((world.status(), world.life.restart_time), (Status::Online, 0));
+}
+
+#[test]
+fn a_tick_restarts_what_runs_and_what_failed() {
+    let mut world = World::new(|_| {});
+    world.event(Event::Start).event(Event::Tick);
+    assert_eq!(world.status(), Status::Stopping);
+    world.event(Event::Tick).exits(Exit::Signal(2));
+    assert_eq!((world.status(), world.life.restart_time), (Status::Online, 1));
+    for _ in 0..16 {
+        world.exits(Exit::Code(1));
+    }
+    assert_eq!(world.status(), Status::Errored);
+    world.event(Event::Tick);
+    assert_eq!(world.status(), Status::Online);
+}
+
+#[test]
+fn chosen_exit_codes_stop_and_a_signal_is_no_code() {
+    let mut world = World::new(|app| app.stop_exit_codes = vec![0, 3]);
+    world.event(Event::Start).exits(Exit::Signal(9));
+    assert_eq!(world.status(), Status::Online);
+    world.exits(Exit::Code(3));
+    assert_eq!(world.status(), Status::Stopped);
+}
+
+#[test]
+fn a_stop_escalates_to_sigkill() {
+    let mut world = World::new(|_| {});
+    world.event(Event::Start).event(Event::Stop).after(1_599);
+    assert_eq!(world.signals, [Signal::INT]);
+    world.after(1);
+    assert_eq!(world.signals, [Signal::INT, Signal::KILL]);
+    let settled = world.settled;
+    world.exits(Exit::Signal(9));
+    assert_eq!((world.status(), world.settled, world.armed), (Status::Stopped, settled + 1, None));
+    assert_eq!(world.life.error, None);
+}
+
+#[test]
+fn a_child_that_cannot_be_killed_is_told_and_never_doubled() {
+    let mut world = World::new(|_| {});
+    world.event(Event::Start).event(Event::Restart).after(1_600);
+    let settled = world.settled;
+    world.after(1_600);
+    assert_eq!((world.status(), world.settled), (Status::Stopping, settled + 1));
+    assert!(world.life.error.is_some());
+    world.exits(Exit::Signal(9));
+    assert_eq!((world.status(), world.life.error.clone()), (Status::Online, None));
+}
+
+#[test]
+fn the_last_word_wins_but_a_delete_is_final() {
+    let mut world = World::new(|_| {});
+    world.event(Event::Start).event(Event::Stop).event(Event::Start).exits(Exit::Signal(2));
+    assert_eq!(world.status(), Status::Online);
+    world.event(Event::Restart).event(Event::Stop).exits(Exit::Signal(2));
+    assert_eq!(world.status(), Status::Stopped);
+    world.event(Event::Start).event(Event::Delete).event(Event::Restart).event(Event::Stop);
+    world.exits(Exit::Signal(2));
+    assert!(world.forgotten);
+}
+
+#[test]
+fn a_start_during_the_pause_is_a_start_now() {
+    let mut world = World::new(|app| app.restart_delay = Some(Millis(5_000)));
+    world.event(Event::Start).exits(Exit::Code(1)).event(Event::Start);
+    assert_eq!((world.status(), world.armed), (Status::Online, None));
+}
+
+#[test]
+fn what_cannot_be_spawned_is_errored_with_the_reason() {
+    let mut world = World::new(|_| {});
+    let effects = world.life.step(&world.policy, Event::Start, world.now);
+    assert_eq!(effects, [Effect::Disarm, Effect::Spawn]);
+    world.event(Event::SpawnFailed { reason: "no node".to_owned() });
+    assert_eq!(world.status(), Status::Errored);
+    assert_eq!(world.life.error.as_deref(), Some("no node"));
+    assert_eq!(world.settled, 1);
+}
+
+#[test]
+fn a_child_that_was_stopped_before_it_was_spawned_is_not_left_alone() {
+    let mut world = World::new(|_| {});
+    world.life.step(&world.policy, Event::Start, world.now);
+    world.event(Event::Stop);
+    world.child = Some(7);
+    world.event(Event::Spawned { pid: 7 });
+    assert_eq!((world.status(), world.signals.len()), (Status::Stopping, 1));
+}
+
+/// An event, or `None` for the end of the child.
+fn any_event() -> impl Strategy<Value = Option<Event>> {
+    prop_oneof![
+        Just(Some(Event::Start)),
+        Just(Some(Event::Stop)),
+        Just(Some(Event::Restart)),
+        Just(Some(Event::Tick)),
+        Just(Some(Event::Reset)),
+        Just(Some(Event::Delete)),
+        Just(Some(Event::Deadline)),
+        Just(Some(Event::Exited { pid: 1, exit: Exit::Code(0) })),
+        Just(None),
+        Just(None),
+    ]
+}
+
+proptest! {
+    /// Whatever happens in whatever order: never two children, none unowned, every pause has an end, and a delete
+    /// ends it.
+    #[test]
+    fn any_sequence_keeps_the_invariants(
+        events in prop::collection::vec((any_event(), 0u64..5_000), 1..60),
+        autorestart: bool,
+        delay in prop::option::of(1u64..3_000),
+        backoff in prop::option::of(1u64..3_000),
+    ) {
+        let mut world = World::new(|app| {
+            app.autorestart = autorestart;
+            app.restart_delay = delay.map(Millis);
+            app.exp_backoff_restart_delay = backoff.map(Millis);
+        });
+        for (event, pause) in events {
+            world.after(pause);
+            match event {
+                Some(event) => { world.event(event); }
+                None if world.child.is_some() => { world.exits(Exit::Code(1)); }
+                None => {}
+            }
+            if world.forgotten {
+                return Ok(());
+            }
+            prop_assert_eq!(world.child, world.life.run().map(|run| run.pid));
+            if world.life.phase == Phase::Waiting {
+                prop_assert!(world.armed.is_some());
+            }
+            prop_assert!(world.life.phase != Phase::Starting);
+        }
+        world.event(Event::Delete);
+        if world.child.is_some() {
+            world.exits(Exit::Signal(9));
+        }
+        prop_assert!(world.forgotten);
+    }
+}

@@ -1,0 +1,170 @@
+//! The kernel's table of processes, read from `/proc`.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io::{self, Read},
+};
+
+/// One process of the system, from `/proc/<pid>/stat` (see proc(5)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stat {
+    pub pid: i32,
+    /// `Z` is a zombie: it has ended and waits for its parent.
+    pub state: u8,
+    pub ppid: i32,
+    pub pgrp: i32,
+    pub session: i32,
+    /// CPU used, in clock ticks, user and system.
+    pub ticks: u64,
+    /// When it started, in clock ticks since boot: with the pid, its identity.
+    pub start: u64,
+    /// Resident pages.
+    pub rss_pages: u64,
+}
+
+impl Stat {
+    /// The process `pid` now, if there is one.
+    pub(crate) fn read(pid: i32) -> Option<Self> {
+        let mut buffer = [0; 1024];
+        Self::read_with(pid, &mut buffer)
+    }
+
+    fn read_with(pid: i32, buffer: &mut [u8]) -> Option<Self> {
+        let mut file = File::open(format!("/proc/{pid}/stat")).ok()?;
+        let length = file.read(buffer).ok()?;
+        Self::parse(buffer.get(..length)?)
+    }
+
+    /// Reads the line of `stat`. The second field is the program's name in parentheses and may hold anything,
+    /// parentheses and newlines included: the fields begin behind the last one.
+    pub(crate) fn parse(line: &[u8]) -> Option<Self> {
+        let open = line.iter().position(|&b| b == b'(')?;
+        let close = line.iter().rposition(|&b| b == b')')?;
+        let pid = std::str::from_utf8(line.get(..open)?).ok()?.trim().parse().ok()?;
+        let rest = std::str::from_utf8(line.get(close + 1..)?).ok()?;
+        let mut fields = rest.split_ascii_whitespace();
+        let state = *fields.next()?.as_bytes().first()?;
+        let ppid = fields.next()?.parse().ok()?;
+        let pgrp = fields.next()?.parse().ok()?;
+        let session = fields.next()?.parse().ok()?;
+        // tty_nr, tpgid, flags, minflt, cminflt, majflt, cmajflt.
+        let user: u64 = fields.nth(7)?.parse().ok()?;
+        let system: u64 = fields.next()?.parse().ok()?;
+        // cutime, cstime, priority, nice, num_threads, itrealvalue.
+        let start = fields.nth(6)?.parse().ok()?;
+        // vsize.
+        let rss_pages = fields.nth(1)?.parse().ok()?;
+        Some(Self { pid, state, ppid, pgrp, session, ticks: user.saturating_add(system), start, rss_pages })
+    }
+
+    /// Whether it has not ended.
+    pub(crate) fn is_alive(&self) -> bool {
+        !matches!(self.state, b'Z' | b'X')
+    }
+}
+
+/// All processes at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot {
+    stats: Vec<Stat>,
+    by_pid: HashMap<i32, usize>,
+    children: HashMap<i32, Vec<usize>>,
+}
+
+impl Snapshot {
+    /// Reads `/proc` once. A process that ends meanwhile is left out.
+    pub(crate) fn take() -> io::Result<Self> {
+        let mut stats = Vec::with_capacity(512);
+        let mut buffer = [0; 1024];
+        for entry in fs::read_dir("/proc")? {
+            let name = entry?.file_name();
+            let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+            stats.extend(Stat::read_with(pid, &mut buffer));
+        }
+        Ok(Self::of(stats))
+    }
+
+    /// A snapshot of these.
+    pub(crate) fn of(stats: Vec<Stat>) -> Self {
+        let mut by_pid = HashMap::with_capacity(stats.len());
+        let mut children: HashMap<i32, Vec<usize>> = HashMap::new();
+        for (index, stat) in stats.iter().enumerate() {
+            by_pid.insert(stat.pid, index);
+            children.entry(stat.ppid).or_default().push(index);
+        }
+        Self { stats, by_pid, children }
+    }
+
+    /// The children of `pid`.
+    pub(crate) fn children(&self, pid: i32) -> impl Iterator<Item = &Stat> {
+        self.children.get(&pid).into_iter().flatten().map(|&index| &self.stats[index])
+    }
+
+    /// `root` and all that descend from it, parents before children. Empty if there is no such process.
+    pub(crate) fn tree(&self, root: i32) -> Vec<&Stat> {
+        let mut tree: Vec<&Stat> =
+            self.by_pid.get(&root).map(|&index| &self.stats[index]).into_iter().collect();
+        let mut next = 0;
+        while let Some(stat) = tree.get(next) {
+            tree.extend(self.children(stat.pid));
+            next += 1;
+        }
+        tree
+    }
+}
+
+/// Whether the environment that `pid` was started with holds each of these `NAME=value` entries.
+pub(crate) fn environ_has(pid: i32, entries: &[String]) -> bool {
+    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| {
+        entries.iter().all(|entry| environ.split(|&b| b == 0).any(|variable| variable == entry.as_bytes()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LINE: &str = "4242 (a) (b\n)c) S 1 4242 4242 0 -1 4194304 115 0 0 0 7 5 0 0 20 0 1 0 123456 \
+                        5763072 399 18446744073709551615 1 1 0 0 0 0 0 0 65536 0 0 0 17 1 0 0 0 0 0";
+
+    #[test]
+    fn a_name_may_hold_anything() {
+        let stat = Stat::parse(LINE.as_bytes()).unwrap();
+        assert_eq!((stat.pid, stat.state, stat.ppid, stat.pgrp, stat.session), (4242, b'S', 1, 4242, 4242));
+        assert_eq!((stat.ticks, stat.start, stat.rss_pages), (12, 123_456, 399));
+    }
+
+    #[test]
+    fn the_tests_own_process_is_there() {
+        let me = std::process::id() as i32;
+        let snapshot = Snapshot::take().unwrap();
+        assert_eq!(snapshot.tree(me)[0].pid, me);
+        assert_eq!(Stat::read(me).unwrap().start, snapshot.tree(me)[0].start);
+        assert!(Stat::read(i32::MAX).is_none());
+    }
+
+    #[test]
+    fn a_tree_holds_all_generations() {
+        let stat = |pid, ppid| Stat { pid, ppid, ..Stat::parse(LINE.as_bytes()).unwrap() };
+        let snapshot =
+            Snapshot::of(vec![stat(1, 0), stat(5, 1), stat(7, 5), stat(9, 7), stat(8, 5), stat(6, 1)]);
+        let pids: Vec<_> = snapshot.tree(5).iter().map(|stat| stat.pid).collect();
+        assert_eq!(pids, [5, 7, 8, 9]);
+        assert!(snapshot.tree(77).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_is_no_process(line in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Stat::parse(&line);
+        }
+
+        #[test]
+        fn a_cut_line_is_no_panic(length in 0..LINE.len()) {
+            let _ = Stat::parse(&LINE.as_bytes()[..length]);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Starting a child.
+//!
+//! `posix_spawn` (a `vfork` inside) costs the same however large the daemon is. The child leads a session of its
+//! own, has default signal dispositions, an empty mask, and no descriptor but 0, 1 and 2.
+
+use std::{
+    env,
+    ffi::{CString, OsStr},
+    fs::File,
+    io,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::{Path, PathBuf},
+};
+
+use nix::{
+    errno::Errno,
+    spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn},
+    sys::signal::SigSet,
+    unistd::{AccessFlags, access},
+};
+use rpm_core::{AppSpec, Env, Interpreter, name::printable};
+
+/// What to start, ready for the kernel.
+pub(crate) struct Command<'a> {
+    pub app: &'a AppSpec,
+    /// The whole environment of the child.
+    pub env: &'a Env,
+    pub stdout: OwnedFd,
+    pub stderr: OwnedFd,
+}
+
+/// Why a child could not be started; what the user reads as the reason of `errored`.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SpawnError {
+    #[error(
+        "interpreter {0:?} is not in PATH (`which {0}` to check): install it, or name another with `interpreter`"
+    )]
+    NoInterpreter(String),
+    #[error("script {0} does not exist")]
+    NoScript(PathBuf),
+    #[error("{0} is not executable: `chmod +x` it, or name an interpreter")]
+    NotExecutable(PathBuf),
+    #[error("{0} is no program: begin it with a line such as #!/bin/sh, or name an interpreter")]
+    NoProgram(PathBuf),
+    #[error("{0} cannot be run: what its first line (#!) names does not exist")]
+    NoShebang(PathBuf),
+    #[error("directory {0}: {1}")]
+    Directory(PathBuf, io::Error),
+    #[error("{what} of {program}: {errno}")]
+    System { what: &'static str, program: PathBuf, errno: Errno },
+    #[error("a NUL byte in {0:?}")]
+    Nul(String),
+}
+
+/// Starts the child and returns its pid.
+pub(crate) fn spawn(command: &Command<'_>) -> Result<i32, SpawnError> {
+    let app = command.app;
+    let path = command.env.get("PATH").map_or("/usr/local/bin:/usr/bin:/bin", String::as_str);
+    let (program, argv) = match &app.interpreter {
+        Interpreter::None => {
+            let mut argv = vec![text(app.script.as_os_str())?];
+            extend(&mut argv, &app.args)?;
+            (app.script.clone(), argv)
+        }
+        Interpreter::Program(name) => {
+            let program =
+                find_program(name, path, &app.cwd).ok_or_else(|| SpawnError::NoInterpreter(name.clone()))?;
+            let mut argv = vec![text(name.as_ref())?];
+            extend(&mut argv, &app.interpreter_args)?;
+            argv.push(text(app.script.as_os_str())?);
+            extend(&mut argv, &app.args)?;
+            (program, argv)
+        }
+    };
+    if !app.script.exists() {
+        return Err(SpawnError::NoScript(app.script.clone()));
+    }
+    let mut envp = Vec::with_capacity(command.env.len());
+    for (name, value) in command.env.iter() {
+        envp.push(text(format!("{name}={value}").as_ref())?);
+    }
+    // The child inherits the directory. Nothing in the daemon depends on its own: all paths are absolute.
+    env::set_current_dir(&app.cwd).map_err(|error| SpawnError::Directory(app.cwd.clone(), error))?;
+    let system = |what| move |errno| (what, errno);
+    let outcome = (|| {
+        let null = File::open("/dev/null")
+            .map_err(|error| ("opening /dev/null", Errno::from_raw(error.raw_os_error().unwrap_or(0))))?;
+        let mut actions = PosixSpawnFileActions::init().map_err(system("preparing"))?;
+        for (fd, target) in
+            [(null.as_raw_fd(), 0), (command.stdout.as_raw_fd(), 1), (command.stderr.as_raw_fd(), 2)]
+        {
+            actions.add_dup2(fd, target).map_err(system("preparing"))?;
+        }
+        let mut attributes = PosixSpawnAttr::init().map_err(system("preparing"))?;
+        attributes
+            .set_flags(
+                PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF
+                    | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK
+                    | PosixSpawnFlags::from_bits_retain(nix::libc::POSIX_SPAWN_SETSID.into()),
+            )
+            .map_err(system("preparing"))?;
+        attributes.set_sigdefault(&SigSet::all()).map_err(system("preparing"))?;
+        attributes.set_sigmask(&SigSet::empty()).map_err(system("preparing"))?;
+        posix_spawn(program.as_path(), &actions, &attributes, &argv, &envp).map_err(system("start"))
+    })();
+    match outcome {
+        Ok(pid) => Ok(pid.as_raw()),
+        Err(("start", Errno::EACCES)) => Err(SpawnError::NotExecutable(program)),
+        Err(("start", Errno::ENOEXEC)) => Err(SpawnError::NoProgram(program)),
+        Err(("start", Errno::ENOENT)) => Err(SpawnError::NoShebang(program)),
+        Err((what, errno)) => Err(SpawnError::System { what, program, errno }),
+    }
+}
+
+fn extend(argv: &mut Vec<CString>, args: &[String]) -> Result<(), SpawnError> {
+    for arg in args {
+        argv.push(text(arg.as_ref())?);
+    }
+    Ok(())
+}
+
+fn text(value: &OsStr) -> Result<CString, SpawnError> {
+    CString::new(value.as_bytes())
+        .map_err(|_| SpawnError::Nul(printable(&value.to_string_lossy()).into_owned()))
+}
+
+/// The file that `name` means in a shell: itself where it has a slash (below `cwd`), else the first executable of
+/// that name in `path`.
+pub(crate) fn find_program(name: &str, path: &str, cwd: &Path) -> Option<PathBuf> {
+    let runs = |file: &Path| access(file, AccessFlags::X_OK).is_ok() && file.is_file();
+    if name.contains('/') {
+        return Some(cwd.join(name)).filter(|file| runs(file));
+    }
+    env::split_paths(path).map(|directory| cwd.join(directory).join(name)).find(|file| runs(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    use super::*;
+
+    /// Runs `script` in a directory of its own and gives what it wrote.
+    fn run(script: &str, change: impl FnOnce(&mut AppSpec)) -> Result<String, SpawnError> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("script");
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut app = AppSpec::new("a", path, Interpreter::None, directory.path().into());
+        change(&mut app);
+        let log = directory.path().join("log");
+        let open = || -> OwnedFd { File::create(&log).unwrap().into() };
+        let mut env = Env::default();
+        env.set("GREETING", "hello");
+        env.set("PATH", "/usr/bin:/bin");
+        let pid = spawn(&Command { app: &app, env: &env, stdout: open(), stderr: open() })?;
+        nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None).unwrap();
+        Ok(fs::read_to_string(log).unwrap())
+    }
+
+    #[test]
+    fn a_child_has_its_own_session_and_only_its_own_environment() {
+        let said = run("#!/bin/sh\necho $GREETING $HOME $1 $(ps -o sid= -p $$) $$\n", |app| {
+            app.args = vec!["arg".to_owned()];
+        })
+        .unwrap();
+        let words: Vec<_> = said.split_whitespace().collect();
+        assert_eq!(words[..2], ["hello", "arg"], "{said}");
+        assert_eq!(words[2], words[3], "it does not lead its session: {said}");
+    }
+
+    #[test]
+    fn what_cannot_run_says_why() {
+        let reason = |script, change: fn(&mut AppSpec)| run(script, change).unwrap_err().to_string();
+        assert!(reason("#!/no/such/shell\n", |_| {}).contains("first line"));
+        assert!(reason("just text", |_| {}).contains("no program"));
+        assert!(reason("", |app| app.script = "/no/such".into()).contains("does not exist"));
+        assert!(reason("", |app| app.cwd = "/no/such".into()).contains("/no/such"));
+        assert!(reason("", |app| app.args = vec!["a\0b".to_owned()]).contains("NUL"));
+        let plain = |app: &mut AppSpec| {
+            fs::set_permissions(&app.script, fs::Permissions::from_mode(0o644)).unwrap();
+        };
+        assert!(reason("#!/bin/sh\n", plain).contains("chmod +x"));
+        let elixir = |app: &mut AppSpec| app.interpreter = Interpreter::Program("no-such-elixir".into());
+        assert!(reason("", elixir).contains("no-such-elixir"));
+    }
+}

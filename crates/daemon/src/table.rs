@@ -1,0 +1,207 @@
+//! The table of processes: ids, names, namespaces, and what a selector means.
+
+mod resolve;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use chrono::DateTime;
+use rpm_core::{
+    AppSpec, Env, Exit, Home, ProcessId,
+    cron::Zone,
+    protocol::{Acted, ProcessRef, Reply},
+};
+use tokio::sync::mpsc;
+
+use crate::{
+    clock::Now,
+    logs::{LogPaths, Pump},
+    machine::{Life, Policy},
+    tree::Member,
+};
+
+/// Where the answers to one request go. It is answered in full when the last clone is dropped.
+pub(crate) type Replies = mpsc::Sender<Reply>;
+
+/// One supervised instance of an app.
+pub(crate) struct Process {
+    pub id: ProcessId,
+    pub spec: Arc<AppSpec>,
+    /// What `spec` says about its life.
+    pub policy: Policy,
+    /// The environment of the one who started it.
+    pub base_env: Arc<Env>,
+    /// Its number among the instances of its app.
+    pub instance: u32,
+    pub unique_id: Arc<str>,
+    pub life: Life,
+    /// When [`crate::machine::Event::Deadline`] is due, on the monotonic clock.
+    pub deadline: Option<u64>,
+    /// When its schedule fires next, milliseconds since the epoch.
+    pub tick: Option<i64>,
+    pub logs: LogPaths,
+    pub pid_file: PathBuf,
+    /// Its output passes through these where lines get a date.
+    pub pumps: Option<Pumps>,
+    /// A stop that is under way.
+    pub stopping: Option<Stopping>,
+    /// Who wants to hear when what was asked for is done.
+    pub waiters: Vec<Waiter>,
+}
+
+/// Both streams of a process with dates, and what they were made for.
+pub(crate) struct Pumps {
+    pub logs: LogPaths,
+    pub date_format: String,
+    pub out: Pump,
+    pub error: Pump,
+}
+
+/// What is left of a tree that was signalled.
+#[derive(Default)]
+pub(crate) struct Stopping {
+    /// How the main process ended, if it has.
+    pub main: Option<Exit>,
+    /// Others that were seen alive, by pid.
+    pub survivors: HashMap<i32, Member>,
+}
+
+/// Somebody who waits for a process to settle.
+pub(crate) struct Waiter {
+    pub replies: Replies,
+    /// The process is new by this request.
+    pub created: bool,
+}
+
+impl Process {
+    /// Gives it a new declaration, in force from the next start on.
+    pub(crate) fn declare(&mut self, spec: Arc<AppSpec>, home: &Home, now: Now) {
+        self.policy = Policy::of(&spec);
+        self.logs = LogPaths::of(&spec, home, self.id);
+        self.pid_file = home.pid_file(&spec.name, self.id);
+        self.spec = spec;
+        self.tick = self.next_tick(now.wall);
+    }
+
+    /// When its schedule fires next after `wall`, milliseconds since the epoch.
+    pub(crate) fn next_tick(&self, wall: i64) -> Option<i64> {
+        let schedule = self.spec.cron_restart.as_ref()?;
+        let zone = self.spec.cron_timezone.unwrap_or(Zone::Local);
+        let after = DateTime::from_timestamp_millis(wall)?;
+        schedule.next_after(after, zone).map(|tick| tick.timestamp_millis())
+    }
+
+    /// Its number and name.
+    pub(crate) fn reference(&self) -> ProcessRef {
+        ProcessRef { id: self.id, name: self.spec.name.clone() }
+    }
+
+    /// What a waiter is told.
+    pub(crate) fn acted(&self, created: bool) -> Acted {
+        Acted {
+            process: self.reference(),
+            status: self.life.status(),
+            created,
+            cron: self.spec.cron_restart.as_ref().map(ToString::to_string),
+            error: self.life.error.clone(),
+        }
+    }
+}
+
+/// All processes.
+#[derive(Default)]
+pub(crate) struct Table {
+    processes: BTreeMap<ProcessId, Process>,
+    /// The live main processes.
+    by_pid: HashMap<i32, ProcessId>,
+    /// Ids grow, and begin again at 0 when the table is empty.
+    next_id: u32,
+}
+
+impl Table {
+    /// Declares one process of `spec`.
+    pub(crate) fn declare(
+        &mut self,
+        spec: Arc<AppSpec>,
+        base_env: Arc<Env>,
+        unique_id: Arc<str>,
+        home: &Home,
+        now: Now,
+    ) -> &mut Process {
+        if self.processes.is_empty() {
+            self.next_id = 0;
+        }
+        let id = ProcessId(self.next_id);
+        self.next_id += 1;
+        let mut process = Process {
+            id,
+            policy: Policy::of(&spec),
+            base_env,
+            instance: self.free_instance(&spec.name),
+            unique_id,
+            life: Life::new(now),
+            deadline: None,
+            tick: None,
+            logs: LogPaths::of(&spec, home, id),
+            pid_file: home.pid_file(&spec.name, id),
+            spec,
+            pumps: None,
+            stopping: None,
+            waiters: Vec::new(),
+        };
+        process.tick = process.next_tick(now.wall);
+        self.processes.entry(id).or_insert(process)
+    }
+
+    /// The lowest number that no process of this name has.
+    fn free_instance(&self, name: &str) -> u32 {
+        let mut taken: Vec<u32> = self.named(name).map(|process| process.instance).collect();
+        taken.sort_unstable();
+        taken.into_iter().zip(0..).take_while(|(instance, n)| instance == n).count() as u32
+    }
+
+    pub(crate) fn get(&self, id: ProcessId) -> Option<&Process> {
+        self.processes.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: ProcessId) -> Option<&mut Process> {
+        self.processes.get_mut(&id)
+    }
+
+    /// Takes a process out.
+    pub(crate) fn remove(&mut self, id: ProcessId) {
+        self.processes.remove(&id);
+    }
+
+    /// All, by id.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Process> {
+        self.processes.values()
+    }
+
+    /// The processes of the app `name`, by id.
+    pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = &Process> {
+        self.processes.values().filter(move |process| process.spec.name == name)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.processes.is_empty()
+    }
+
+    /// `pid` is the main process of `id` from now on.
+    pub(crate) fn own(&mut self, pid: i32, id: ProcessId) {
+        self.by_pid.insert(pid, id);
+    }
+
+    /// `pid` has ended; whose main process it was.
+    pub(crate) fn disown(&mut self, pid: i32) -> Option<ProcessId> {
+        self.by_pid.remove(&pid)
+    }
+
+    /// Whether `pid` is the main process of one of ours.
+    pub(crate) fn is_main(&self, pid: i32) -> bool {
+        self.by_pid.contains_key(&pid)
+    }
+}

@@ -1,0 +1,121 @@
+//! What a selector means.
+
+use std::path::{Component, Path, PathBuf};
+
+use regex_lite::Regex;
+use rpm_core::{ProcessId, Selector, protocol::Failure, selector::Form};
+
+use super::{Process, Table};
+
+impl Table {
+    /// The processes that `selector` means, by id; at least one.
+    ///
+    /// A word is tried as a name or as the script it stands for where it was typed, then as a namespace; a number
+    /// as a name, a namespace, an id. This is PM2's order.
+    pub(crate) fn resolve(&self, selector: &Selector) -> Result<Vec<ProcessId>, Failure> {
+        match selector.form() {
+            Form::All => self.select(|_| true).ok_or(Failure::NoProcess),
+            Form::Regex(pattern) => {
+                let regex = Regex::new(pattern).map_err(|error| Failure::BadRegex {
+                    pattern: pattern.to_owned(),
+                    reason: error.to_string(),
+                })?;
+                self.select(|process| regex.is_match(&process.spec.name)).ok_or(Failure::NoProcess)
+            }
+            Form::Number(number) => self
+                .select(|process| process.spec.name == selector.text)
+                .or_else(|| self.in_namespace(&selector.text))
+                .or_else(|| self.select(|process| process.id == ProcessId(number)))
+                .ok_or(Failure::UnknownId(number)),
+            Form::Word(word) => {
+                let script = absolute(&selector.cwd, word);
+                self.select(|process| process.spec.name == word || process.spec.script == script)
+                    .or_else(|| self.in_namespace(word))
+                    .ok_or_else(|| Failure::UnknownName(word.to_owned()))
+            }
+        }
+    }
+
+    fn in_namespace(&self, namespace: &str) -> Option<Vec<ProcessId>> {
+        self.select(|process| process.spec.namespace == namespace)
+    }
+
+    fn select(&self, wanted: impl Fn(&Process) -> bool) -> Option<Vec<ProcessId>> {
+        let ids: Vec<_> = self.iter().filter(|process| wanted(process)).map(|process| process.id).collect();
+        (!ids.is_empty()).then_some(ids)
+    }
+}
+
+/// `word` as a path from `cwd`, without `.` and `..`; nothing is looked up.
+fn absolute(cwd: &Path, word: &str) -> PathBuf {
+    let mut path = PathBuf::new();
+    for component in cwd.join(word).components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                path.pop();
+            }
+            other => path.push(other),
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rpm_core::{AppSpec, Env, Home, Interpreter, Persona};
+
+    use super::*;
+    use crate::clock::Now;
+
+    fn table(apps: &[(&str, &str, &str)]) -> Table {
+        let home = Home::new("/h".into(), Persona::Rpm);
+        let now = Now { wall: 0, mono: 0 };
+        let mut table = Table::default();
+        for (name, namespace, script) in apps {
+            let mut spec = AppSpec::new(*name, (*script).into(), Interpreter::None, "/".into());
+            (*namespace).clone_into(&mut spec.namespace);
+            table.declare(Arc::new(spec), Arc::new(Env::default()), "u".into(), &home, now);
+        }
+        table
+    }
+
+    fn ids(table: &Table, word: &str) -> Result<Vec<u32>, Failure> {
+        table.resolve(&Selector::new(word, "/srv")).map(|ids| ids.into_iter().map(|id| id.0).collect())
+    }
+
+    #[test]
+    fn words_mean_what_they_mean_in_pm2() {
+        let table = table(&[
+            ("api", "web", "/srv/api.js"),
+            ("api", "web", "/srv/api.js"),
+            ("worker", "api", "/srv/worker.js"),
+            ("1", "default", "/srv/one.js"),
+        ]);
+        assert_eq!(ids(&table, "all"), Ok(vec![0, 1, 2, 3]));
+        assert_eq!(ids(&table, "api"), Ok(vec![0, 1]));
+        assert_eq!(ids(&table, "web"), Ok(vec![0, 1]));
+        assert_eq!(ids(&table, "../srv/./worker.js"), Ok(vec![2]));
+        assert_eq!(ids(&table, "1"), Ok(vec![3]));
+        assert_eq!(ids(&table, "2"), Ok(vec![2]));
+        assert_eq!(ids(&table, "/^a|w/"), Ok(vec![0, 1, 2]));
+        assert_eq!(ids(&table, "9"), Err(Failure::UnknownId(9)));
+        assert_eq!(ids(&table, "nope"), Err(Failure::UnknownName("nope".into())));
+        assert_eq!(ids(&table, "/nope/"), Err(Failure::NoProcess));
+        assert!(matches!(ids(&table, "/(/"), Err(Failure::BadRegex { .. })));
+        assert_eq!(ids(&Table::default(), "all"), Err(Failure::NoProcess));
+    }
+
+    #[test]
+    fn instance_numbers_are_reused_and_ids_are_not() {
+        let mut table = table(&[("a", "", "/a"), ("a", "", "/a"), ("b", "", "/b"), ("a", "", "/a")]);
+        table.remove(ProcessId(1));
+        let spec = Arc::clone(&table.get(ProcessId(0)).unwrap().spec);
+        let home = Home::new("/h".into(), Persona::Rpm);
+        let env = Arc::new(Env::default());
+        let process = table.declare(spec, env, "u".into(), &home, Now { wall: 0, mono: 0 });
+        assert_eq!((process.id, process.instance), (ProcessId(4), 1));
+    }
+}

@@ -1,0 +1,91 @@
+//! The processes that belong to one of ours, and signals to them.
+//!
+//! A child leads a session and group of its own. What it starts may leave that group, and may outlive its parent:
+//! then it becomes a child of the daemon (a 'subreaper'), and its environment tells whose it was.
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    sync::Arc,
+};
+
+use nix::{errno::Errno, sys::signal::killpg, unistd::Pid};
+use rpm_core::Signal;
+use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
+
+use crate::procfs::{Snapshot, Stat, environ_has};
+
+/// Whose tree it is.
+pub(crate) struct Owner<'a> {
+    /// The main process.
+    pub pid: i32,
+    /// Entries of the environment which its whole tree inherits, and no other.
+    pub marks: &'a [String],
+}
+
+/// A process held by a descriptor, so that its pid cannot come to mean another.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    pub pid: i32,
+    /// In the group of the main process: reached by a signal to the group.
+    pub in_group: bool,
+    pidfd: Arc<OwnedFd>,
+}
+
+impl Member {
+    /// Takes hold of the process that `stat` describes, unless it has ended.
+    fn hold(stat: &Stat, owner: &Owner<'_>) -> Option<Self> {
+        let pid = rustix::process::Pid::from_raw(stat.pid)?;
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+        // Between the snapshot and the open the pid may have been given to a stranger.
+        let same = Stat::read(stat.pid).is_some_and(|now| now.start == stat.start && now.is_alive());
+        same.then(|| Self { pid: stat.pid, in_group: stat.pgrp == owner.pid, pidfd: Arc::new(pidfd) })
+    }
+
+    /// Signals it; a process that has ended is no error.
+    pub(crate) fn signal(&self, signal: Signal) {
+        if let Some(signal) = rustix::process::Signal::from_named_raw(signal.as_nix() as i32) {
+            let _ = pidfd_send_signal(self.pidfd.as_fd(), signal);
+        }
+    }
+
+    /// A descriptor that becomes readable when it ends.
+    pub(crate) fn pidfd(&self) -> Arc<OwnedFd> {
+        Arc::clone(&self.pidfd)
+    }
+}
+
+/// All live processes of `owner` but its main process: what descends from it, and its orphans, which are now
+/// children of this daemon. `is_main` tells the main processes of others.
+pub(crate) fn members(snapshot: &Snapshot, owner: &Owner<'_>, is_main: impl Fn(i32) -> bool) -> Vec<Member> {
+    let daemon = std::process::id() as i32;
+    let mut found: Vec<&Stat> = snapshot.tree(owner.pid);
+    for orphan in snapshot.children(daemon) {
+        if orphan.pid != owner.pid
+            && !is_main(orphan.pid)
+            && (orphan.session == owner.pid || environ_has(orphan.pid, owner.marks))
+        {
+            found.extend(snapshot.tree(orphan.pid));
+        }
+    }
+    found
+        .into_iter()
+        .filter(|stat| stat.pid != owner.pid && stat.is_alive())
+        .filter_map(|stat| Member::hold(stat, owner))
+        .collect()
+}
+
+/// Signals the group that `leader` leads, itself included. A group that is gone is no error.
+///
+/// Safe against reuse of the pid as long as the leader was not reaped, or members of its group live.
+pub(crate) fn signal_group(leader: i32, signal: Signal) -> io::Result<()> {
+    match killpg(Pid::from_raw(leader), signal.as_nix()) {
+        Ok(()) | Err(Errno::ESRCH) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Whether anybody, a zombie perhaps, is in the group that `leader` led.
+pub(crate) fn group_exists(leader: i32) -> bool {
+    killpg(Pid::from_raw(leader), None) != Err(Errno::ESRCH)
+}

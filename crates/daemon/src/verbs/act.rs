@@ -1,0 +1,99 @@
+//! `start`, `stop`, `restart`, `delete` and `reset` of processes that are there, and the end of all.
+
+use std::sync::Arc;
+
+use rpm_core::{
+    AppSpec,
+    protocol::{Act, Action, Failure},
+};
+use serde_json::{Map, Value};
+
+use super::refuse;
+use crate::{god::God, machine::Event, table::Replies};
+
+impl God {
+    /// Does one thing to each selected process.
+    pub(crate) fn act(&mut self, act: &Act, replies: &Replies) {
+        let event = match act.action {
+            Action::Start => Event::Start,
+            Action::Stop => Event::Stop,
+            Action::Restart => Event::Restart,
+            Action::Delete => Event::Delete,
+            Action::Reset => Event::Reset,
+        };
+        if self.is_ending() {
+            return refuse(replies, Failure::Ending);
+        }
+        let ids = match self.table.resolve(&act.target) {
+            Ok(ids) => ids,
+            Err(failure) => return refuse(replies, failure),
+        };
+        // All declarations are checked before the first process is touched.
+        let mut changed = Vec::new();
+        if !act.patch.is_empty() {
+            for process in ids.iter().filter_map(|&id| self.table.get(id)) {
+                match patched(&process.spec, &act.patch) {
+                    Ok(spec) => changed.push((process.id, Arc::new(spec))),
+                    Err(error) => return refuse(replies, Failure::BadRequest(error.to_string())),
+                }
+            }
+        }
+        self.announce(&ids, replies);
+        for (id, spec) in changed {
+            self.redeclare(id, spec);
+        }
+        let env = act.env.clone().map(Arc::new);
+        for id in ids {
+            if let (Some(process), Some(env)) = (self.table.get_mut(id), &env) {
+                process.base_env = Arc::clone(env);
+            }
+            self.order(id, event.clone(), replies);
+        }
+    }
+
+    /// Stops and forgets all, then ends the daemon. The answer is complete when all that is done.
+    pub(crate) fn kill(&mut self, replies: Replies) {
+        let ids: Vec<_> = self.table.iter().map(|process| process.id).collect();
+        self.announce(&ids, &replies);
+        for id in ids {
+            self.order(id, Event::Delete, &replies);
+        }
+        self.on_end(replies);
+    }
+}
+
+/// `spec` with some attributes replaced; `null` takes one out.
+fn patched(spec: &AppSpec, patch: &Map<String, Value>) -> serde_json::Result<AppSpec> {
+    let mut value = serde_json::to_value(spec)?;
+    if let Value::Object(attributes) = &mut value {
+        for (name, new) in patch {
+            if new.is_null() {
+                attributes.remove(name);
+            } else {
+                attributes.insert(name.clone(), new.clone());
+            }
+        }
+    }
+    serde_json::from_value(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use rpm_core::{Interpreter, Millis};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_patch_replaces_and_removes() {
+        let mut spec = AppSpec::new("a", "/a".into(), Interpreter::None, "/".into());
+        spec.restart_delay = Some(Millis(5));
+        spec.kill_timeout = Some(Millis(5));
+        let patch = json!({ "name": "b", "restart_delay": null, "kill_timeout": 7 });
+        let Value::Object(patch) = patch else { unreachable!() };
+        let spec = patched(&spec, &patch).unwrap();
+        assert_eq!((spec.name.as_str(), spec.restart_delay, spec.kill_timeout), ("b", None, Some(Millis(7))));
+        let bad = Map::from_iter([("kill_timeout".to_owned(), json!("soon"))]);
+        assert!(patched(&spec, &bad).is_err());
+    }
+}

@@ -1,0 +1,76 @@
+//! `flush`, `save` and `resurrect`: what has to do with files of the home.
+
+use rpm_core::{
+    Selector,
+    protocol::{Failure, Reply},
+};
+
+use super::{Declaration, refuse};
+use crate::{
+    dump,
+    god::{God, reply},
+    logs,
+    table::Replies,
+};
+
+impl God {
+    /// Empties logs: of the selected processes, or of all and the daemon's own.
+    pub(crate) fn flush(&mut self, selector: Option<&Selector>, replies: &Replies) {
+        let mut paths = Vec::new();
+        let ids = match selector {
+            Some(selector) => match self.table.resolve(selector) {
+                Ok(ids) => ids,
+                Err(failure) => return refuse(replies, failure),
+            },
+            None => {
+                paths.push(self.home.daemon_log());
+                self.table.iter().map(|process| process.id).collect()
+            }
+        };
+        for process in ids.into_iter().filter_map(|id| self.table.get(id)) {
+            paths.extend([process.logs.out.clone(), process.logs.error.clone()]);
+        }
+        paths.dedup();
+        for path in paths {
+            match logs::truncate(&path) {
+                Ok(()) => reply(replies, Reply::File(path)),
+                Err(error) => return refuse(replies, Failure::Io(error.to_string())),
+            }
+        }
+    }
+
+    /// Writes the list to the dump file.
+    pub(crate) fn save(&mut self, force: bool, replies: &Replies) {
+        if self.table.is_empty() && !force {
+            return refuse(replies, Failure::NothingToSave);
+        }
+        match dump::save(&self.home, &self.table) {
+            Ok(path) => reply(replies, Reply::File(path)),
+            Err(error) => refuse(replies, Failure::Io(error.to_string())),
+        }
+    }
+
+    /// Starts what the dump file names and is not there, instance by instance.
+    pub(crate) fn resurrect(&mut self, replies: &Replies) {
+        if self.is_ending() {
+            return refuse(replies, Failure::Ending);
+        }
+        let saved = match dump::load(&self.home) {
+            Ok(Some(saved)) => saved,
+            Ok(None) => return refuse(replies, Failure::NoDump),
+            Err(error) => return refuse(replies, Failure::Io(error.to_string())),
+        };
+        for saved in saved {
+            let there = self.table.named(&saved.spec.name).any(|process| process.instance == saved.instance);
+            if there {
+                continue;
+            }
+            let declaration =
+                Declaration { spec: saved.spec, base_env: saved.base_env, unique_id: saved.unique_id };
+            let id = self.create(declaration, saved.running, replies);
+            if let Some(process) = self.table.get_mut(id) {
+                process.instance = saved.instance;
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What clients may ask for that changes something, a verb a file.
+
+mod act;
+mod files;
+mod scale;
+mod start;
+
+use std::sync::Arc;
+
+use rpm_core::{
+    AppSpec, Env, ProcessId,
+    protocol::{EventKind, Failure, Reply},
+};
+
+use crate::{
+    clock::Now,
+    god::{God, reply},
+    machine::Event,
+    table::{Replies, Waiter},
+};
+
+/// What a new process is made of.
+pub(crate) struct Declaration {
+    pub spec: Arc<AppSpec>,
+    pub base_env: Arc<Env>,
+    pub unique_id: Arc<str>,
+}
+
+impl God {
+    /// Puts one process into the table and starts it if it is to be. The answer comes when it is up or has failed.
+    fn create(&mut self, declaration: Declaration, start: bool, replies: &Replies) -> ProcessId {
+        let Declaration { spec, base_env, unique_id } = declaration;
+        let process = self.table.declare(spec, base_env, unique_id, &self.home, Now::read());
+        let id = process.id;
+        process.waiters.push(Waiter { replies: replies.clone(), created: true });
+        self.arm_tick(id);
+        self.emit(id, EventKind::Created);
+        if start {
+            self.post(id, Event::Start);
+        } else {
+            self.settle(id);
+        }
+        id
+    }
+
+    /// Has `event` done to a process that is there. The answer comes when it is done.
+    fn order(&mut self, id: ProcessId, event: Event, replies: &Replies) {
+        if let Some(process) = self.table.get_mut(id) {
+            process.waiters.push(Waiter { replies: replies.clone(), created: false });
+            self.post(id, event);
+        }
+    }
+
+    /// Gives a process a new declaration.
+    fn redeclare(&mut self, id: ProcessId, spec: Arc<AppSpec>) {
+        if let Some(process) = self.table.get_mut(id) {
+            process.declare(spec, &self.home, Now::read());
+            self.arm_tick(id);
+        }
+    }
+
+    /// Tells who will be acted on.
+    fn announce(&self, ids: &[ProcessId], replies: &Replies) {
+        let processes = ids.iter().filter_map(|&id| self.table.get(id));
+        reply(replies, Reply::Targets(processes.map(crate::table::Process::reference).collect()));
+    }
+}
+
+/// A name that no two starts share.
+fn unique_id() -> Arc<str> {
+    std::fs::read_to_string("/proc/sys/kernel/random/uuid")
+        .map_or_else(|_| format!("{:?}", Now::read()), |uuid| uuid.trim().to_owned())
+        .into()
+}
+
+/// CPUs that apps may use.
+fn cpus() -> u32 {
+    std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32)
+}
+
+fn refuse(replies: &Replies, failure: Failure) {
+    reply(replies, Reply::Failed(failure));
+}

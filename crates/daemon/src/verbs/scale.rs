@@ -1,0 +1,45 @@
+//! `scale`: more or fewer processes of an app.
+
+use std::sync::Arc;
+
+use rpm_core::protocol::{Failure, Scale, ScaleTo};
+
+use super::{Declaration, refuse};
+use crate::{god::God, machine::Event, table::Replies};
+
+impl God {
+    /// Adds copies of an app's first process, or deletes those with the lowest ids, as PM2 does.
+    pub(crate) fn scale(&mut self, scale: &Scale, replies: &Replies) {
+        if self.is_ending() {
+            return refuse(replies, Failure::Ending);
+        }
+        let ids: Vec<_> = self.table.named(&scale.app).map(|process| process.id).collect();
+        let Some(first) = ids.first().and_then(|&id| self.table.get(id)) else {
+            return refuse(replies, Failure::UnknownApp(scale.app.clone()));
+        };
+        let (spec, base_env) = (Arc::clone(&first.spec), Arc::clone(&first.base_env));
+        let unique_id = Arc::clone(&first.unique_id);
+        let wanted = match scale.to {
+            ScaleTo::Exactly(count) => count as usize,
+            ScaleTo::Add(count) => ids.len() + count as usize,
+        };
+        if wanted == ids.len() {
+            return refuse(replies, Failure::NothingToDo);
+        }
+        for _ in ids.len()..wanted {
+            let declaration = Declaration {
+                spec: Arc::clone(&spec),
+                base_env: Arc::clone(&base_env),
+                unique_id: Arc::clone(&unique_id),
+            };
+            self.create(declaration, true, replies);
+        }
+        let surplus = &ids[..ids.len().saturating_sub(wanted)];
+        if !surplus.is_empty() {
+            self.announce(surplus, replies);
+        }
+        for &id in surplus {
+            self.order(id, Event::Delete, replies);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! `start`: apps are declared and started.
+
+use std::sync::Arc;
+
+use rpm_core::{
+    AppSpec, Env, ExecMode, ProcessId,
+    protocol::{Existing, Failure, Reply, StartApps},
+};
+
+use super::{Declaration, cpus, refuse, unique_id};
+use crate::{
+    god::{God, reply},
+    machine::Event,
+    table::Replies,
+};
+
+impl God {
+    /// Declares and starts `request.apps`, in order.
+    pub(crate) fn start(&mut self, request: StartApps, replies: &Replies) {
+        if self.is_ending() {
+            return refuse(replies, Failure::Ending);
+        }
+        let StartApps { apps, env, existing, update_env } = request;
+        let env = Arc::new(env);
+        for mut app in apps {
+            if app.exec_mode == ExecMode::Cluster {
+                app.exec_mode = ExecMode::Fork;
+                let note =
+                    format!("App {}: cluster mode has no effect in this version, using fork mode", app.name);
+                reply(replies, Reply::Note(note));
+            }
+            let spec = Arc::new(app);
+            let same_script = |script| script == spec.script;
+            let known: Vec<(ProcessId, bool)> = self
+                .table
+                .named(&spec.name)
+                .filter(|process| existing == Existing::Restart || same_script(process.spec.script.clone()))
+                .map(|process| (process.id, process.life.is_wanted_up()))
+                .collect();
+            if known.is_empty() || existing == Existing::Duplicate {
+                self.create_instances(&spec, &env, 0, replies);
+            } else if existing == Existing::Refuse && known.iter().any(|&(_, up)| up) {
+                return refuse(replies, Failure::AlreadyLaunched);
+            } else {
+                let ids: Vec<_> = known.into_iter().map(|(id, _)| id).collect();
+                self.renew(&ids, &spec, update_env.then_some(&env), replies);
+                self.fit(&ids, &spec, &env, replies);
+            }
+        }
+    }
+
+    /// Restarts processes that are there with their new declaration.
+    fn renew(&mut self, ids: &[ProcessId], spec: &Arc<AppSpec>, env: Option<&Arc<Env>>, replies: &Replies) {
+        self.announce(ids, replies);
+        for &id in ids {
+            self.redeclare(id, Arc::clone(spec));
+            if let (Some(process), Some(env)) = (self.table.get_mut(id), env) {
+                process.base_env = Arc::clone(env);
+            }
+            self.order(id, Event::Restart, replies);
+        }
+    }
+
+    /// Makes the processes of an app as many as it declares, where it declares a number.
+    fn fit(&mut self, ids: &[ProcessId], spec: &Arc<AppSpec>, env: &Arc<Env>, replies: &Replies) {
+        let Some(instances) = spec.instances else { return };
+        let wanted = instances.resolve(cpus()) as usize;
+        for &id in ids.iter().skip(wanted) {
+            self.order(id, Event::Delete, replies);
+        }
+        self.create_instances(spec, env, ids.len() as u32, replies);
+    }
+
+    /// Creates the instances of an app beyond the first `present`.
+    fn create_instances(&mut self, spec: &Arc<AppSpec>, env: &Arc<Env>, present: u32, replies: &Replies) {
+        let unique_id = unique_id();
+        let wanted = spec.instances.map_or(1, |instances| instances.resolve(cpus()));
+        for _ in present..wanted {
+            let declaration = Declaration {
+                spec: Arc::clone(spec),
+                base_env: Arc::clone(env),
+                unique_id: Arc::clone(&unique_id),
+            };
+            self.create(declaration, spec.autostart, replies);
+        }
+    }
+}
