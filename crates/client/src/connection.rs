@@ -1,0 +1,332 @@
+//! One connection to a daemon.
+
+use std::{
+    io::{self, BufReader, Read, Write},
+    os::unix::fs::MetadataExt,
+    path::Path,
+    time::Duration,
+};
+
+use interprocess::local_socket::{
+    GenericFilePath, Stream, ToFsName,
+    traits::{Stream as _, StreamCommon},
+};
+use rpm_core::{
+    Home,
+    frame::{self, HEADER},
+    protocol::{Failure, Hello, PROTOCOL, Reply, Request},
+};
+
+use crate::error::{ClientError, ConnectError, user_name};
+
+/// This program's version, as it says in its hello.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A daemon that lives says hello within this time, however busy it is. An answer may take longer: a stop waits
+/// for the process to end.
+const HELLO_LIMIT: Duration = Duration::from_secs(5);
+
+/// Longest path of a socket on Linux, less the final zero.
+const MAX_SOCKET_PATH: usize = 107;
+
+/// A connection to the daemon of one home.
+#[derive(Debug)]
+pub struct Connection {
+    stream: BufReader<Stream>,
+    home: Home,
+    /// How long the daemon's hello may take; `None` once it has come. Ours travels with the first request, which
+    /// saves a verb one round trip.
+    hello_within: Option<Duration>,
+    /// The payload of the last frame; kept for its memory.
+    payload: Vec<u8>,
+}
+
+impl Connection {
+    /// Connects to the daemon of `home`; `None` when there is none.
+    pub fn connect(home: &Home) -> Result<Option<Self>, ConnectError> {
+        Self::connect_within(home, HELLO_LIMIT)
+    }
+
+    pub(crate) fn connect_within(home: &Home, limit: Duration) -> Result<Option<Self>, ConnectError> {
+        let socket = home.socket();
+        let variable = home.persona().home_variable();
+        if socket.as_os_str().len() > MAX_SOCKET_PATH {
+            return Err(ConnectError::TooLong { socket, variable });
+        }
+        match open(&socket) {
+            Ok(stream) => Ok(Some(Self {
+                stream: BufReader::with_capacity(16 << 10, stream),
+                home: home.clone(),
+                hello_within: Some(limit),
+                payload: Vec::new(),
+            })),
+            Err(error) => match error.kind() {
+                // Refused: the file of a daemon that died.
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(None),
+                io::ErrorKind::PermissionDenied => {
+                    Err(ConnectError::Denied { owner: owner(&socket, home.root()), socket, variable })
+                }
+                _ => Err(ConnectError::Io { socket, source: error }),
+            },
+        }
+    }
+
+    /// Asks. The replies must be read to their end before the next request is sent.
+    pub fn request(&mut self, request: &Request) -> Result<Replies<'_>, ClientError> {
+        let mut frames = Vec::new();
+        if self.hello_within.is_some() {
+            let pid = std::process::id() as i32;
+            frames = frame::encode(&Hello { protocol: PROTOCOL, version: VERSION.to_owned(), pid })?;
+        }
+        frames.extend(frame::encode(request)?);
+        if let Some(limit) = self.hello_within {
+            self.stream.get_ref().set_send_timeout(Some(limit))?;
+        }
+        match self.stream.get_mut().write_all(&frames) {
+            // A daemon that refuses us says why and closes, perhaps before it has read all: the reason comes below.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(self.broken(error)),
+            _ => {}
+        }
+        if let Some(limit) = self.hello_within {
+            self.read_hello(limit)?;
+            self.hello_within = None;
+        }
+        Ok(Replies { connection: self, ended: false })
+    }
+
+    /// Waits until the daemon has closed the connection, as it does when it has ended.
+    pub fn wait_closed(mut self) {
+        let mut byte = [0];
+        while matches!(self.stream.read(&mut byte), Ok(1..)) {}
+    }
+
+    fn read_hello(&mut self, limit: Duration) -> Result<(), ClientError> {
+        self.stream.get_ref().set_recv_timeout(Some(limit))?;
+        self.read_payload()?;
+        self.stream.get_ref().set_recv_timeout(None)?;
+        match frame::decode::<Hello>(&self.payload) {
+            Ok(hello) if hello.protocol == PROTOCOL => Ok(()),
+            Ok(hello) => {
+                Err(ClientError::OtherVersion { ours: VERSION, theirs: hello.version, pid: hello.pid })
+            }
+            // Who is refused at the door gets the reason instead of a hello.
+            Err(malformed) => match frame::decode::<Reply>(&self.payload) {
+                Ok(Reply::Failed(failure)) => Err(failure.into()),
+                _ => Err(malformed.into()),
+            },
+        }
+    }
+
+    fn read_payload(&mut self) -> Result<(), ClientError> {
+        let mut header = [0; HEADER];
+        self.stream.read_exact(&mut header).map_err(|error| self.broken(error))?;
+        self.payload.resize(frame::payload_length(header)?, 0);
+        self.stream.read_exact(&mut self.payload).map_err(|error| self.broken(error))
+    }
+
+    fn broken(&self, error: io::Error) -> ClientError {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
+                ClientError::Closed { log: self.home.daemon_log() }
+            }
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                let pid = self.stream.get_ref().peer_creds().ok().and_then(|peer| peer.pid());
+                ClientError::Hung { socket: self.home.socket(), pid }
+            }
+            _ => error.into(),
+        }
+    }
+}
+
+/// The replies to one request, until the daemon says that all is said.
+///
+/// [`Reply::End`] ends the iteration, [`Reply::Failed`] is its last item as [`ClientError::Failed`].
+#[derive(Debug)]
+pub struct Replies<'a> {
+    connection: &'a mut Connection,
+    ended: bool,
+}
+
+impl Iterator for Replies<'_> {
+    type Item = Result<Reply, ClientError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let reply = self
+            .connection
+            .read_payload()
+            .and_then(|()| Ok(frame::decode::<Reply>(&self.connection.payload)?));
+        match reply {
+            Ok(Reply::End) => {
+                self.ended = true;
+                None
+            }
+            Ok(Reply::Failed(failure)) => {
+                self.ended = true;
+                Some(Err(Failure::into(failure)))
+            }
+            Ok(reply) => Some(Ok(reply)),
+            Err(error) => {
+                self.ended = true;
+                Some(Err(error))
+            }
+        }
+    }
+}
+
+fn open(socket: &Path) -> io::Result<Stream> {
+    Stream::connect(socket.to_fs_name::<GenericFilePath>()?)
+}
+
+/// Whose the socket is; if its directory is closed to us, whose the directory is.
+fn owner(socket: &Path, home: &Path) -> String {
+    let metadata = [socket, home].into_iter().find_map(|path: &Path| std::fs::metadata(path).ok());
+    metadata.map_or_else(|| "another user".to_owned(), |metadata| user_name(metadata.uid()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{os::unix::net::UnixListener, thread};
+
+    use rpm_core::Persona;
+
+    use super::*;
+
+    /// A home in which a thread plays the daemon for one connection.
+    struct Fake {
+        directory: tempfile::TempDir,
+        daemon: thread::JoinHandle<()>,
+    }
+
+    impl Fake {
+        fn new(play: impl FnOnce(std::os::unix::net::UnixStream) + Send + 'static) -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let listener = UnixListener::bind(directory.path().join("rpm.sock")).unwrap();
+            let daemon = thread::spawn(move || play(listener.accept().unwrap().0));
+            Self { directory, daemon }
+        }
+
+        fn connect(&self, limit: Duration) -> Connection {
+            let home = Home::new(self.directory.path().to_owned(), Persona::Rpm);
+            Connection::connect_within(&home, limit).unwrap().unwrap()
+        }
+
+        fn ask(self) -> Vec<Result<Reply, ClientError>> {
+            let replies = match self.connect(HELLO_LIMIT).request(&Request::Ping) {
+                Ok(replies) => replies.collect(),
+                Err(error) => vec![Err(error)],
+            };
+            self.daemon.join().unwrap();
+            replies
+        }
+    }
+
+    fn read_frame(stream: &mut impl Read) -> Vec<u8> {
+        let mut header = [0; HEADER];
+        stream.read_exact(&mut header).unwrap();
+        let mut payload = vec![0; frame::payload_length(header).unwrap()];
+        stream.read_exact(&mut payload).unwrap();
+        payload
+    }
+
+    fn hello(protocol: u32) -> Vec<u8> {
+        frame::encode(&Hello { protocol, version: "9.9.9".to_owned(), pid: 7 }).unwrap()
+    }
+
+    fn reply(reply: &Reply) -> Vec<u8> {
+        frame::encode(reply).unwrap()
+    }
+
+    #[test]
+    fn several_requests_share_one_hello() {
+        let fake = Fake::new(|mut stream| {
+            assert_eq!(frame::decode::<Hello>(&read_frame(&mut stream)).unwrap().protocol, PROTOCOL);
+            stream.write_all(&hello(PROTOCOL)).unwrap();
+            for _ in 0..2 {
+                assert_eq!(frame::decode::<Request>(&read_frame(&mut stream)).unwrap(), Request::Ping);
+                // In pieces, as a socket may deliver it.
+                for byte in [reply(&Reply::Pong), reply(&Reply::End)].concat() {
+                    stream.write_all(&[byte]).unwrap();
+                }
+            }
+        });
+        let mut connection = fake.connect(HELLO_LIMIT);
+        for _ in 0..2 {
+            let replies = connection.request(&Request::Ping).unwrap();
+            assert_eq!(replies.map(Result::unwrap).collect::<Vec<_>>(), [Reply::Pong]);
+        }
+        fake.daemon.join().unwrap();
+    }
+
+    #[test]
+    fn a_failure_is_the_last_item() {
+        let replies = Fake::new(|mut stream| {
+            read_frame(&mut stream);
+            read_frame(&mut stream);
+            let answer = [hello(PROTOCOL), reply(&Reply::Pong), reply(&Reply::Failed(Failure::NoProcess))];
+            stream.write_all(&answer.concat()).unwrap();
+        })
+        .ask();
+        assert!(matches!(
+            replies.as_slice(),
+            [Ok(Reply::Pong), Err(ClientError::Failed(Failure::NoProcess))]
+        ));
+    }
+
+    #[test]
+    fn a_refusal_at_the_door_tells_its_reason() {
+        let replies = Fake::new(|mut stream| {
+            stream.write_all(&reply(&Reply::Failed(Failure::NotYours))).unwrap();
+        })
+        .ask();
+        assert!(matches!(replies.as_slice(), [Err(ClientError::Failed(Failure::NotYours))]));
+    }
+
+    #[test]
+    fn another_protocol_names_both_versions() {
+        let replies = Fake::new(|mut stream| stream.write_all(&hello(PROTOCOL + 1)).unwrap()).ask();
+        let Err(error) = &replies[0] else { panic!("{replies:?}") };
+        let text = error.to_string();
+        assert!(text.contains("9.9.9") && text.contains(VERSION) && text.contains("kill 7"), "{text}");
+    }
+
+    #[test]
+    fn a_daemon_that_hangs_is_named() {
+        let (done, wait) = std::sync::mpsc::channel::<()>();
+        let fake = Fake::new(move |_stream| wait.recv().unwrap_or_default());
+        let mut connection = fake.connect(Duration::from_millis(20));
+        let error = connection.request(&Request::List).unwrap_err();
+        drop(done);
+        fake.daemon.join().unwrap();
+        let pid = std::process::id() as i32;
+        assert!(matches!(error, ClientError::Hung { pid: Some(named), .. } if named == pid), "{error}");
+    }
+
+    #[test]
+    fn an_answer_that_is_cut_off_is_an_error() {
+        let replies = Fake::new(|mut stream| {
+            read_frame(&mut stream);
+            read_frame(&mut stream);
+            stream.write_all(&hello(PROTOCOL)).unwrap();
+            stream.write_all(&reply(&Reply::Pong)[..5]).unwrap();
+        })
+        .ask();
+        assert!(matches!(replies.as_slice(), [Err(ClientError::Closed { .. })]));
+    }
+
+    #[test]
+    fn no_daemon_is_no_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = Home::new(directory.path().to_owned(), Persona::Rpm);
+        assert!(Connection::connect(&home).unwrap().is_none());
+        drop(UnixListener::bind(home.socket()).unwrap());
+        assert!(Connection::connect(&home).unwrap().is_none(), "the socket of a daemon that died");
+        let deep = Home::new(directory.path().join("x".repeat(120)), Persona::Pm2);
+        assert!(matches!(
+            Connection::connect(&deep),
+            Err(ConnectError::TooLong { variable: "PM2_HOME", .. })
+        ));
+    }
+}

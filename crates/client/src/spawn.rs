@@ -1,0 +1,147 @@
+//! Starting the daemon where there is none: exactly one, however many clients want it at once.
+
+use std::{
+    fs::{DirBuilder, File, OpenOptions},
+    io::{self, Read},
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::{
+            fs::{DirBuilderExt, OpenOptionsExt},
+            process::CommandExt,
+        },
+    },
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use nix::{
+    fcntl::{FcntlArg, FdFlag, Flock, FlockArg, OFlag, fcntl},
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    unistd::pipe2,
+};
+use rpm_core::Home;
+
+use crate::{Connection, SpawnError};
+
+/// The hidden verb under which this executable is the daemon.
+pub const DAEMON_VERB: &str = "__daemon";
+
+/// The variable with the number of the descriptor on which the daemon says that it listens.
+pub const READY_FD: &str = "RPM_READY_FD";
+
+/// What it says there. Anything else is the reason why it cannot work.
+pub const READY: &str = "ready\n";
+
+/// A daemon that has much to adopt may take its time; one that takes longer than this hangs.
+const READY_LIMIT_MS: u16 = 30_000;
+
+/// Connects to the daemon of `home`, and starts one if there is none.
+///
+/// `announce` is called just before a daemon is started. Gives the connection and whether one was started.
+pub fn connect_or_spawn(home: &Home, announce: impl FnOnce()) -> Result<(Connection, bool), SpawnError> {
+    if let Some(connection) = Connection::connect(home)? {
+        return Ok((connection, false));
+    }
+    prepare_home(home)?;
+    // Whoever else wants a daemon waits here, and then finds it.
+    let _lock = lock(&home.spawn_lock())?;
+    if let Some(connection) = Connection::connect(home)? {
+        return Ok((connection, false));
+    }
+    announce();
+    spawn(home)?;
+    match Connection::connect(home)? {
+        Some(connection) => Ok((connection, true)),
+        None => Err(SpawnError::Gone { socket: home.socket(), log: home.daemon_log() }),
+    }
+}
+
+/// Makes the directories that must be there before a daemon is, closed to other users.
+pub fn prepare_home(home: &Home) -> Result<(), SpawnError> {
+    for path in [home.root(), &home.state_dir()] {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(|source| SpawnError::Home { path: path.to_owned(), source })?;
+    }
+    Ok(())
+}
+
+fn lock(path: &Path) -> Result<Flock<File>, SpawnError> {
+    let failed = |source: io::Error| SpawnError::Home { path: path.to_owned(), source };
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(failed)?;
+    Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| failed(errno.into()))
+}
+
+fn spawn(home: &Home) -> Result<(), SpawnError> {
+    let log_path = home.daemon_log();
+    let failed = |source: io::Error| SpawnError::Home { path: log_path.clone(), source };
+    let log = OpenOptions::new().create(true).append(true).mode(0o600).open(&log_path).map_err(failed)?;
+    let log_copy = log.try_clone().map_err(failed)?;
+    let (ours, theirs) = ready_pipe().map_err(|errno| SpawnError::Run(errno.into()))?;
+
+    let mut command = Command::new(std::env::current_exe().map_err(SpawnError::Run)?);
+    // The persona is in the name.
+    if let Some(name) = std::env::args_os().next() {
+        command.arg0(name);
+    }
+    let mut child = command
+        .arg(DAEMON_VERB)
+        .env(home.persona().home_variable(), home.root())
+        .env(READY_FD, theirs.as_raw_fd().to_string())
+        // A daemon must not hold the directory in which it happened to be started.
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(log)
+        .stderr(log_copy)
+        .spawn()
+        .map_err(SpawnError::Run)?;
+    // The end of the file tells of a daemon that died, once nobody but it holds the writing end.
+    drop(theirs);
+    match await_ready(ours) {
+        Ok(said) if said == READY => Ok(()),
+        outcome => {
+            let reason = match outcome {
+                Ok(said) if said.trim().is_empty() => match child.wait() {
+                    Ok(status) => format!("it ended with {status}"),
+                    Err(error) => error.to_string(),
+                },
+                Ok(said) => said.trim().to_owned(),
+                Err(error) => error.to_string(),
+            };
+            Err(SpawnError::NotReady { reason, log: home.daemon_log() })
+        }
+    }
+}
+
+/// A pipe whose writing end the child inherits.
+fn ready_pipe() -> nix::Result<(OwnedFd, OwnedFd)> {
+    let (ours, theirs) = pipe2(OFlag::O_CLOEXEC)?;
+    fcntl(&theirs, FcntlArg::F_SETFD(FdFlag::empty()))?;
+    Ok((ours, theirs))
+}
+
+/// What the daemon says before it closes its end.
+fn await_ready(pipe: OwnedFd) -> io::Result<String> {
+    let mut said = Vec::new();
+    let mut pipe = File::from(pipe);
+    loop {
+        let mut polled = [PollFd::new(std::os::fd::AsFd::as_fd(&pipe), PollFlags::POLLIN)];
+        match poll(&mut polled, PollTimeout::from(READY_LIMIT_MS)) {
+            Ok(0) => return Err(io::Error::new(io::ErrorKind::TimedOut, "it is not ready after 30 s")),
+            Err(nix::errno::Errno::EINTR) => continue,
+            Err(errno) => return Err(errno.into()),
+            Ok(_) => {}
+        }
+        let mut chunk = [0; 512];
+        match pipe.read(&mut chunk)? {
+            0 => break,
+            length => said.extend_from_slice(&chunk[..length]),
+        }
+        if said == READY.as_bytes() {
+            break;
+        }
+    }
+    Ok(String::from_utf8_lossy(&said).into_owned())
+}
