@@ -1,0 +1,66 @@
+//! Waiting, in a way that a signal can end.
+//!
+//! A signal only raises a flag. Whoever waits or begins something new looks at it and fails; on the way out each
+//! owner of processes ends them.
+
+use std::{
+    io,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+
+use crate::failure::{Failure, Outcome};
+
+static RAISED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+
+/// How long a signal may go unnoticed while waiting.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// From now on the signals that ask to end raise the flag.
+pub(crate) fn listen() -> io::Result<()> {
+    for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&RAISED))?;
+    }
+    Ok(())
+}
+
+/// Fails once a signal has come.
+pub(crate) fn check() -> Outcome<()> {
+    if RAISED.load(Ordering::Relaxed) { Err(Failure::Interrupted) } else { Ok(()) }
+}
+
+/// Does nothing for a while.
+pub(crate) fn pause(duration: Duration) -> Outcome<()> {
+    let end = Instant::now() + duration;
+    loop {
+        check()?;
+        match end.saturating_duration_since(Instant::now()) {
+            Duration::ZERO => return Ok(()),
+            left => thread::sleep(left.min(SLICE)),
+        }
+    }
+}
+
+/// Waits until `condition` gives something, at most for `limit`; then fails with what did not happen.
+pub(crate) fn wait_for<T>(
+    what: &str,
+    limit: Duration,
+    mut condition: impl FnMut() -> Option<T>,
+) -> Outcome<T> {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(found) = condition() {
+            return Ok(found);
+        }
+        if Instant::now() > end {
+            return Err(Failure::Unexpected(format!("{what}: not within {} s", limit.as_secs())));
+        }
+        pause(Duration::from_millis(1))?;
+    }
+}

@@ -1,0 +1,44 @@
+//! Named sets of measures.
+
+mod main;
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    time::Duration,
+};
+
+use crate::{failure::Outcome, pm2::Pm2, report::Sheet};
+
+/// Which figures to take.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Suite {
+    /// Everyday verbs, crashes, memory, idling and logs, with many long sleeps.
+    Main,
+}
+
+/// How to take them.
+pub(crate) struct Plan {
+    /// Numbers of processes.
+    pub(crate) sizes: Vec<usize>,
+    /// How often everything is done; floor, rpm and pm2 one after another in each round, so that whatever disturbs
+    /// the machine disturbs them alike.
+    pub(crate) rounds: u32,
+    pub(crate) idle: Duration,
+    pub(crate) rpm: PathBuf,
+    pub(crate) pm2: Option<Pm2>,
+}
+
+impl Suite {
+    pub(crate) fn run(self, plan: &Plan) -> Outcome<Vec<Sheet>> {
+        match self {
+            Self::Main => main::run(plan),
+        }
+    }
+}
+
+/// Tells whoever waits what is being done.
+fn progress(text: &str) {
+    // Nobody may be there to read it.
+    let _ = writeln!(io::stderr(), "{text}");
+}

@@ -1,0 +1,35 @@
+'use strict';
+
+// Kinds of files, told by their paths alone. A file may be of several kinds.
+
+module.exports = {
+  agent_instructions: /(^|\/)(AGENTS|CLAUDE|GEMINI)\.md$|(^|\/)\.cursor(rules$|\/)|^\.github\/copilot-instructions\.md$/,
+  audio_and_video: /\.(mp[34]|webm|mov|wav|ogg|flac)$/i,
+  campaigns: /(^|\/)(ads|campaigns?|marketing|newsletters?|social)\//i,
+  changelogs: /(^|\/)(CHANGELOG|CHANGES|HISTORY|RELEASES?)[^/]*$/,
+  community: /^(\.github\/|docs\/)?((README|LICENSE|CONTRIBUTING|CODE_OF_CONDUCT|CODEOWNERS|SUPPORT)[^/]*|(ISSUE|PULL_REQUEST)_TEMPLATE.*)$/i,
+  containers: /(^|\/)(Dockerfile|Containerfile)[^/]*$|(^|\/)(docker-)?compose[^/]*\.ya?ml$/,
+  data: /\.(csv|tsv|jsonl?|ndjson|parquet|sqlite)$/i,
+  documents: /\.(md|mdx|rst|adoc|txt)$/i,
+  ecosystem_files: /(^|\/)ecosystem[^/]*\.(toml|json5?|ya?ml|[cm]?js)$/,
+  functions: /(^|\/)(functions|lambda|edge-functions)\/.+\.([cm]?[jt]s|py|go)$/,
+  git_settings: /(^|\/)\.(gitignore|gitattributes|gitmodules|mailmap|git-blame-ignore-revs)$|(^|\/)(\.husky|\.githooks)\//,
+  hosting: /(^|\/)(netlify\.toml|vercel\.json|fly\.toml|wrangler\.toml|render\.yaml|firebase\.json|Procfile|_redirects|_headers)$/,
+  images: /\.(png|jpe?g|gif|webp|avif|svg|ico)$/i,
+  infrastructure: /\.(tf|tfvars|service|timer)$|(^|\/)(k8s|kubernetes|helm|charts)\//,
+  lint_settings: /(^|\/)(\.?(eslint|prettier|stylelint|commitlint|markdownlint|htmlhint|rustfmt|clippy|ruff|editorconfig)[^/]*|tsconfig[^/]*\.json)$/,
+  lockfiles: /(^|\/)(package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|Cargo\.lock|poetry\.lock|uv\.lock|go\.sum|Gemfile\.lock|composer\.lock)$/,
+  manifests: /(^|\/)(package\.json|Cargo\.toml|pyproject\.toml|requirements[^/]*\.txt|go\.mod|Gemfile|composer\.json|pom\.xml)$/,
+  maintenance_settings: /^\.github\/(dependabot\.ya?ml|labeler\.ya?ml|stale\.ya?ml|release-drafter\.ya?ml|settings\.ya?ml)$|(^|\/)renovate\.json5?$/,
+  pages: /\.(html?|astro|vue|svelte|[jt]sx)$/i,
+  prompts: /(^|\/)prompts?\/|\.prompt(\.[^/]+)?$/i,
+  search_engine_files: /(^|\/)(sitemap[^/]*\.xml|robots\.txt|(feed|rss|atom)\.xml|search-index[^/]*\.json|manifest\.webmanifest)$/i,
+  secret_like: /(^|\/)(\.env(\.[^/]+)?|\.npmrc|\.netrc|id_(rsa|dsa|ecdsa|ed25519)|credentials[^/]*\.json)$|\.(pem|key|p12|pfx|keystore)$/i,
+  security_settings: /(^|\/)(SECURITY\.md|\.gitleaks\.toml|deny\.toml|\.snyk|\.trivyignore|audit-ci\.json)$|(^|\/)codeql/i,
+  social_images: /(^|\/)(og|opengraph|social|twitter|card)[-_]?[^/]*\.(png|jpe?g|webp|svg)$/i,
+  sources: /\.(rs|[cm]?[jt]s|[jt]sx|py|go|rb|java|kt|c|cc|cpp|h|sh)$/,
+  styles: /\.(css|scss|sass|less)$/i,
+  tests: /(^|\/)(tests?|__tests__|spec|e2e)\/|[._-](test|spec)\.[^/]+$/,
+  workflows: /^\.github\/workflows\/[^/]+\.ya?ml$/,
+  yaml: /\.ya?ml$/,
+};

@@ -1,0 +1,5 @@
+#!/bin/sh
+# Starts five tasks afresh: what runs is stopped and deleted, the list is saved. RPM names the rpm to use.
+set -eu
+. "$(dirname -- "$0")/lib/start.sh"
+start_afresh ecosystem/ecosystem.minimal.toml
