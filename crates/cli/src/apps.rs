@@ -1,0 +1,113 @@
+//! From the command line to checked apps: the ecosystem loader, asked on behalf of this shell.
+
+use std::path::Path;
+
+use rpm_core::{AppSpec, protocol::Act, protocol::Action};
+use rpm_ecosystem::{Caller, Declaration, LoadError, Loaded, Options, Severity};
+
+use crate::{
+    context::{Context, own_environment},
+    failure::Failure,
+    output::Output,
+};
+
+/// What the options and the arguments after `--` declare.
+pub(crate) struct Declared {
+    declaration: Declaration,
+    caller: Caller,
+}
+
+impl Declared {
+    /// Reads the attributes that were given as options. All that is wrong is told at once.
+    pub(crate) fn new(context: &mut Context, args: Vec<String>) -> Result<Self, Failure> {
+        let mut declaration = Declaration::default();
+        let mut is_wrong = false;
+        for (attribute, text) in &context.options.attributes {
+            if let Err(problem) = declaration.set(attribute, text) {
+                context.out.error(&problem.to_string());
+                is_wrong = true;
+            }
+        }
+        if is_wrong {
+            return Err(Failure::Said);
+        }
+        if !args.is_empty() {
+            declaration.args = Some(args);
+        }
+        let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten();
+        let username = user.map(|user| user.name);
+        Ok(Self {
+            declaration,
+            caller: Caller { cwd: context.cwd.clone(), env: own_environment(), username },
+        })
+    }
+
+    /// The apps of an ecosystem file.
+    pub(crate) fn load(&self, context: &mut Context, file: &str) -> Result<Loaded, Failure> {
+        let options = Options {
+            profile: context.options.profile.clone(),
+            only: context.options.only.iter().cloned().collect(),
+            overrides: self.declaration.clone(),
+        };
+        let loaded = rpm_ecosystem::load(Path::new(file), &options, &self.caller)
+            .map_err(|error| tell(context.out, &error))?;
+        for warning in loaded.warnings.rendered(false) {
+            context.out.warn(&warning);
+        }
+        for name in &loaded.unmatched {
+            context.out.warn(&format!("No app {name:?} in {file}"));
+        }
+        for app in &loaded.apps {
+            tell_schedule(context.out, app);
+        }
+        Ok(loaded)
+    }
+
+    /// The app that a script is.
+    pub(crate) fn script(&self, context: &mut Context, script: &str) -> Result<AppSpec, Failure> {
+        let app = rpm_ecosystem::from_script(script, &self.declaration, &self.caller)
+            .map_err(|error| tell(context.out, &error))?;
+        tell_schedule(context.out, &app);
+        Ok(app)
+    }
+
+    /// A restart of what is there, with what the options change.
+    pub(crate) fn restart(&self, context: &mut Context, target: &str) -> Result<Act, Failure> {
+        let patch = rpm_ecosystem::patch(&self.declaration, &self.caller)
+            .map_err(|error| tell(context.out, &error))?;
+        match patch.get("cron_restart") {
+            Some(serde_json::Value::String(cron)) => context.out.info(&format!("cron restart at {cron}")),
+            Some(_) => context.out.info("disabling cron restart"),
+            None => {}
+        }
+        Ok(Act {
+            action: Action::Restart,
+            target: context.selector(target),
+            env: context.options.update_env.then(|| self.caller.env.clone()),
+            patch,
+        })
+    }
+
+    /// The environment that apps inherit.
+    pub(crate) fn env(&self) -> &rpm_core::Env {
+        &self.caller.env
+    }
+}
+
+/// Says all that is wrong with a file or a script.
+fn tell(out: &mut Output, error: &LoadError) -> Failure {
+    let report = error.report();
+    for (problem, text) in report.problems().iter().zip(report.rendered(false)) {
+        match problem.severity() {
+            Severity::Error => out.error(&text),
+            Severity::Warning => out.alert(&text),
+        }
+    }
+    Failure::Said
+}
+
+fn tell_schedule(out: &mut Output, app: &AppSpec) {
+    if let Some(cron) = &app.cron_restart {
+        out.info(&format!("cron restart at {cron}"));
+    }
+}

@@ -1,0 +1,138 @@
+//! Reading the arguments of a verb, with PM2's words for what is wrong.
+
+use clap::{
+    Args, Command,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+
+use super::options::{self, Options};
+use crate::failure::Failure;
+
+/// Reads the arguments of a verb: the global options, and its own.
+///
+/// `shows_options` says whether its help lists the global ones.
+pub(crate) fn parse<A: Args>(
+    verb: &'static str,
+    about: &'static str,
+    shows_options: bool,
+    args: Vec<String>,
+) -> Result<(Options, A), Failure> {
+    let command = A::augment_args(options::describe(Command::new(verb), shows_options))
+        .about(about)
+        .no_binary_name(true)
+        .disable_version_flag(true)
+        .disable_help_subcommand(true)
+        .args_override_self(true);
+    let mut matches = command.clone().try_get_matches_from(args).map_err(|error| refusal(&error, command))?;
+    let options = options::read(&mut matches);
+    // Every requirement has been checked above.
+    let own = A::from_arg_matches_mut(&mut matches).map_err(|error| Failure::Bare(error.to_string()))?;
+    Ok((options, own))
+}
+
+/// What is wrong with the arguments, as PM2's parser says it.
+fn refusal(error: &clap::Error, mut command: Command) -> Failure {
+    let culprit = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(text)) => text.clone(),
+        Some(ContextValue::Strings(texts)) => texts.first().cloned().unwrap_or_default(),
+        _ => String::new(),
+    };
+    let message = match error.kind() {
+        ErrorKind::DisplayHelp => return Failure::Help(error.render().to_string()),
+        ErrorKind::MissingRequiredArgument => {
+            format!("missing required argument `{}'", culprit.trim_end_matches('.').trim_matches(['<', '>']))
+        }
+        ErrorKind::UnknownArgument if !culprit.starts_with('-') => {
+            let usage = command.render_usage();
+            return Failure::Bare(format!("Unknown command argument: {culprit}\n\n{usage}"));
+        }
+        ErrorKind::UnknownArgument => match error.get(ContextKind::SuggestedArg) {
+            Some(ContextValue::String(suggestion)) => {
+                format!("unknown option `{culprit}' (did you mean `{suggestion}'?)")
+            }
+            _ => format!("unknown option `{culprit}'"),
+        },
+        ErrorKind::InvalidValue if is_empty_value(error) => format!("option `{culprit}' argument missing"),
+        _ => {
+            let text = error.render().to_string();
+            let text = text.strip_prefix("error: ").unwrap_or(&text);
+            return Failure::Bare(format!("\n  error: {}\n", text.trim_end()));
+        }
+    };
+    Failure::Bare(format!("\n  error: {message}\n"))
+}
+
+fn is_empty_value(error: &clap::Error) -> bool {
+    matches!(error.get(ContextKind::InvalidValue), Some(ContextValue::String(value)) if value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Args, Debug)]
+    struct Sample {
+        #[arg(required = true, value_name = "id|name")]
+        targets: Vec<String>,
+        /// Some lines.
+        #[arg(long, default_value_t = 15)]
+        lines: u32,
+        #[arg(last = true)]
+        args: Vec<String>,
+    }
+
+    fn read(line: &str) -> Result<(Options, Sample), Failure> {
+        parse("sample", "About it.", true, line.split_whitespace().map(str::to_owned).collect())
+    }
+
+    fn refused(line: &str) -> String {
+        match read(line) {
+            Err(Failure::Bare(text)) => text,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn options_become_attributes() {
+        let (options, own) =
+            read("a b -n x --node-args --inspect -i -1 --no-autorestart --time -fs --cron-restart 0 -- -n y")
+                .unwrap();
+        assert_eq!(own.targets, ["a", "b"]);
+        assert_eq!(own.args, ["-n", "y"]);
+        let attributes: Vec<_> =
+            options.attributes.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        assert_eq!(
+            attributes,
+            [
+                ("name", "x"),
+                ("instances", "-1"),
+                ("interpreter_args", "--inspect"),
+                ("time", "true"),
+                ("cron_restart", "0"),
+                ("autorestart", "false"),
+            ]
+        );
+        assert!(options.force && options.silent && !options.update_env);
+    }
+
+    #[test]
+    fn the_last_of_several_counts() {
+        let (options, _) = read("a --name x --name y -f -f").unwrap();
+        assert_eq!(options.attributes, [("name", "y".to_owned())]);
+    }
+
+    #[test]
+    fn refusals_are_worded_as_in_pm2() {
+        assert_eq!(refused(""), "\n  error: missing required argument `id|name'\n");
+        assert_eq!(refused("a --bogus"), "\n  error: unknown option `--bogus'\n");
+        assert_eq!(refused("a --nam x"), "\n  error: unknown option `--nam' (did you mean `--name'?)\n");
+        assert!(refused("a --name").contains("option `--name <name>' argument missing"));
+        assert!(refused("a --lines x").contains("--lines"));
+    }
+
+    #[test]
+    fn help_is_no_failure() {
+        let Err(Failure::Help(text)) = read("--help") else { panic!() };
+        assert!(text.contains("About it.") && text.contains("--lines") && text.contains("--kill-signal"));
+    }
+}

@@ -1,0 +1,238 @@
+//! What is appended to one file, also when the file is rotated, emptied, removed or not there yet.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Seek, SeekFrom},
+    os::unix::fs::MetadataExt,
+    path::PathBuf,
+};
+
+/// A line without an end is given away when it has become this long.
+const LONGEST_LINE: usize = 1 << 20;
+
+/// Follows one path.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    path: PathBuf,
+    open: Option<Open>,
+    /// The beginning of a line whose end is not written yet.
+    unfinished: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Open {
+    file: File,
+    /// Device and number: the same path may become another file.
+    identity: (u64, u64),
+    position: u64,
+}
+
+impl Open {
+    fn at(file: File, position: u64) -> io::Result<Self> {
+        let meta = file.metadata()?;
+        Ok(Self { identity: (meta.dev(), meta.ino()), file, position })
+    }
+}
+
+impl Follower {
+    /// Follows a file that need not be there.
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, open: None, unfinished: Vec::new() }
+    }
+
+    /// Goes on where `file`, which was opened at the path, was read to.
+    pub(crate) fn resume(path: PathBuf, file: File, position: u64) -> io::Result<Self> {
+        Ok(Self { open: Some(Open::at(file, position)?), ..Self::new(path) })
+    }
+
+    /// Gives every line that was finished since the last look to `print`, without its break.
+    ///
+    /// After a rotation the rest of the old file comes first, then the new one from its beginning. An emptied file is
+    /// read from its beginning; so is one that is not there now and comes later.
+    pub(crate) fn look(&mut self, mut print: impl FnMut(&[u8])) -> io::Result<()> {
+        loop {
+            if let Some(open) = &mut self.open {
+                read_new(open, &mut self.unfinished, &mut print)?;
+            }
+            let identity = match fs::metadata(&self.path) {
+                Ok(meta) => (meta.dev(), meta.ino()),
+                // Whoever has it open may still write to it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            if self.open.as_ref().is_some_and(|open| open.identity == identity) {
+                return Ok(());
+            }
+            // The old file may have grown between the two looks.
+            if let Some(open) = &mut self.open {
+                read_new(open, &mut self.unfinished, &mut print)?;
+            }
+            finish(&mut self.unfinished, &mut print);
+            match File::open(&self.path) {
+                Ok(file) => self.open = Some(Open::at(file, 0)?),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// Reads what is new in one file.
+fn read_new(open: &mut Open, unfinished: &mut Vec<u8>, print: &mut impl FnMut(&[u8])) -> io::Result<()> {
+    if open.file.metadata()?.len() < open.position {
+        finish(unfinished, print);
+        open.position = 0;
+    }
+    open.file.seek(SeekFrom::Start(open.position))?;
+    let mut block = vec![0; 64 << 10];
+    loop {
+        let length = open.file.read(&mut block)?;
+        if length == 0 {
+            return Ok(());
+        }
+        open.position += length as u64;
+        let mut rest = &block[..length];
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            if unfinished.is_empty() {
+                print(&rest[..end]);
+            } else {
+                unfinished.extend_from_slice(&rest[..end]);
+                finish(unfinished, print);
+            }
+            rest = &rest[end + 1..];
+        }
+        unfinished.extend_from_slice(rest);
+        if unfinished.len() > LONGEST_LINE {
+            finish(unfinished, print);
+        }
+    }
+}
+
+/// Gives away what there is of a line.
+fn finish(unfinished: &mut Vec<u8>, print: &mut impl FnMut(&[u8])) {
+    if !unfinished.is_empty() {
+        print(unfinished);
+        unfinished.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::OpenOptions, io::Write, path::Path};
+
+    use super::*;
+
+    fn append(path: &Path, text: &str) {
+        let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    fn look(follower: &mut Follower) -> Vec<String> {
+        let mut lines = Vec::new();
+        follower.look(|line| lines.push(String::from_utf8(line.to_vec()).unwrap())).unwrap();
+        lines
+    }
+
+    struct Case {
+        directory: tempfile::TempDir,
+        follower: Follower,
+    }
+
+    impl Case {
+        fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let follower = Follower::new(directory.path().join("log"));
+            Self { directory, follower }
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.directory.path().join(name)
+        }
+
+        fn append(&self, text: &str) {
+            append(&self.path("log"), text);
+        }
+
+        fn look(&mut self) -> Vec<String> {
+            look(&mut self.follower)
+        }
+    }
+
+    const NOTHING: [&str; 0] = [];
+
+    #[test]
+    fn lines_are_given_when_they_are_whole() {
+        let mut case = Case::new();
+        case.append("a\nb");
+        assert_eq!(case.look(), ["a"]);
+        case.append("c\n\nd\n");
+        assert_eq!(case.look(), ["bc", "", "d"]);
+        assert_eq!(case.look(), NOTHING);
+    }
+
+    #[test]
+    fn a_file_may_come_later() {
+        let mut case = Case::new();
+        assert_eq!(case.look(), NOTHING);
+        case.append("a\n");
+        assert_eq!(case.look(), ["a"]);
+    }
+
+    #[test]
+    fn it_goes_on_where_the_tail_ended() {
+        let case = Case::new();
+        case.append("old\n");
+        let mut follower =
+            Follower::resume(case.path("log"), File::open(case.path("log")).unwrap(), 4).unwrap();
+        assert_eq!(look(&mut follower), NOTHING);
+        case.append("new\n");
+        assert_eq!(look(&mut follower), ["new"]);
+    }
+
+    #[test]
+    fn a_rotation_loses_no_line() {
+        let mut case = Case::new();
+        case.append("a\n");
+        assert_eq!(case.look(), ["a"]);
+        case.append("b\nunfinished");
+        fs::rename(case.path("log"), case.path("log.1")).unwrap();
+        append(&case.path("log.1"), " end\n");
+        case.append("c\n");
+        assert_eq!(case.look(), ["b", "unfinished end", "c"]);
+        case.append("d\n");
+        assert_eq!(case.look(), ["d"]);
+    }
+
+    #[test]
+    fn the_old_file_is_read_while_there_is_no_new_one() {
+        let mut case = Case::new();
+        case.append("a\n");
+        assert_eq!(case.look(), ["a"]);
+        fs::rename(case.path("log"), case.path("log.1")).unwrap();
+        append(&case.path("log.1"), "b\n");
+        assert_eq!(case.look(), ["b"]);
+        fs::remove_file(case.path("log.1")).unwrap();
+        assert_eq!(case.look(), NOTHING);
+        case.append("c\n");
+        assert_eq!(case.look(), ["c"]);
+    }
+
+    #[test]
+    fn an_emptied_file_is_read_from_its_beginning() {
+        let mut case = Case::new();
+        case.append("a long line\nunfinished");
+        assert_eq!(case.look(), ["a long line"]);
+        File::create(case.path("log")).unwrap();
+        case.append("b\n");
+        assert_eq!(case.look(), ["unfinished", "b"]);
+    }
+
+    #[test]
+    fn a_line_without_end_is_given_away_at_last() {
+        let mut case = Case::new();
+        case.append(&"x".repeat(LONGEST_LINE + 1));
+        assert_eq!(case.look().len(), 1);
+        case.append("y\n");
+        assert_eq!(case.look(), ["y"]);
+    }
+}

@@ -1,0 +1,22 @@
+//! `rpm`: PM2's verbs for the daemon.
+//!
+//! The way of a command: [`args`] finds the verb, the verb's file in [`verbs`] reads its arguments and asks the
+//! daemon, [`render`] turns answers into text, [`output`] writes it. Nothing else writes.
+
+mod act;
+mod apps;
+mod args;
+mod context;
+mod failure;
+mod logs;
+mod output;
+mod render;
+mod verbs;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut program = context::Program::from_environment();
+    let outcome = verbs::run(&mut program);
+    failure::conclude(&mut program.out, outcome)
+}

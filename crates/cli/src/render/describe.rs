@@ -1,0 +1,159 @@
+//! All about one process, for people.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use rpm_core::{Env, Persona, ProcessInfo, Status, name::printable};
+
+use super::{
+    grid::{Grid, display_width},
+    style::{Paint, Style},
+    table::{optional, uptime},
+};
+
+/// What the description depends on beside the process.
+pub(crate) struct Look<'a> {
+    pub(crate) persona: Persona,
+    pub(crate) paint: Paint,
+    /// Milliseconds since the epoch.
+    pub(crate) now: i64,
+    /// The environment of whoever asks.
+    pub(crate) local: &'a Env,
+}
+
+type Row = (&'static str, String, Style);
+
+/// The description, as PM2 lays it out.
+pub(crate) fn describe(process: &ProcessInfo, look: &Look) -> String {
+    let row = &process.summary;
+    let name = printable(&row.name);
+    let heading = format!(" Describing process with id {} - name {name} ", row.id);
+    let mut text = look.paint.paint(Style::BOLD_INVERSE, &heading);
+    text.push('\n');
+    let rows = rows(process, look.now);
+    text.push_str(&two_columns(
+        rows.iter().map(|(key, value, style)| (*key, value.as_str(), *style)),
+        look.paint,
+    ));
+    let heading = " Divergent env variables from local env ";
+    text.push_str(&look.paint.paint(Style::BOLD_INVERSE, heading));
+    text.push('\n');
+    let divergent = divergent(&process.env(), look.local);
+    let variables = divergent.iter().map(|(key, value)| (key.as_str(), value.as_str(), Style::PLAIN));
+    text.push_str(&if divergent.is_empty() { "\n".to_owned() } else { two_columns(variables, look.paint) });
+    let command = look.persona.word();
+    for hint in [
+        format!(" Use `{command} logs {name} [--lines 1000]` to display logs"),
+        format!(" Use `{command} env {}` to display environment variables", row.id),
+    ] {
+        text.push('\n');
+        look.paint.push(&mut text, Style::GREY, &hint);
+    }
+    text.push('\n');
+    text
+}
+
+fn rows(process: &ProcessInfo, now: i64) -> Vec<Row> {
+    let (row, spec) = (&process.summary, &process.spec);
+    let plain = |key: &'static str, value: String| (key, value, Style::PLAIN);
+    let path = |path: &std::path::Path| printable(&path.to_string_lossy()).into_owned();
+    let words = |words: &[String]| match words {
+        [] => "N/A".to_owned(),
+        words => printable(&words.join(" ")).into_owned(),
+    };
+    let mut rows = vec![
+        ("status", row.status.to_string(), Style::of_status(row.status)),
+        plain("name", printable(&row.name).into_owned()),
+        plain("namespace", printable(&row.namespace).into_owned()),
+        plain("version", optional(row.version.as_deref()).into_owned()),
+        plain("restarts", row.restart_time.to_string()),
+    ];
+    rows.extend(
+        spec.cron_restart
+            .as_ref()
+            .map(|cron| plain("cron restart", printable(&cron.to_string()).into_owned())),
+    );
+    rows.extend([
+        plain("uptime", uptime(row, now)),
+        plain("script path", path(&spec.script)),
+        plain("script args", words(&spec.args)),
+        plain("error log path", path(&process.error_log)),
+        plain("out log path", path(&process.out_log)),
+        plain("pid path", path(&process.pid_file)),
+        plain("interpreter", printable(spec.interpreter.as_str()).into_owned()),
+        plain("interpreter args", words(&spec.interpreter_args)),
+        plain("script id", row.id.to_string()),
+        plain("exec cwd", path(&spec.cwd)),
+        plain("exec mode", spec.exec_mode.as_str().to_owned()),
+        plain("node.js version", "N/A".to_owned()),
+        plain("node env", optional(process.env().get("NODE_ENV").map(String::as_str)).into_owned()),
+        plain("watch & reload", if row.watching { "✔" } else { "✘" }.to_owned()),
+        plain("unstable restarts", process.unstable_restarts.to_string()),
+        plain("created at", process.created_at.map_or_else(|| "N/A".to_owned(), iso)),
+    ]);
+    // Ours: PM2 does not know them.
+    rows.extend(process.exit.map(|exit| plain("last exit", exit.to_string())));
+    if row.status == Status::Errored {
+        rows.extend(process.error.as_deref().map(|error| plain("error", printable(error).into_owned())));
+    }
+    rows.extend(process.next_tick.map(|tick| plain("next cron tick", iso(tick))));
+    rows
+}
+
+/// A moment as JavaScript's `toISOString` writes it.
+fn iso(millis: i64) -> String {
+    DateTime::<Utc>::from_timestamp_millis(millis)
+        .map_or_else(|| "N/A".to_owned(), |at| at.to_rfc3339_opts(SecondsFormat::Millis, true))
+}
+
+/// Variables that the asker has too, with another value.
+fn divergent(env: &Env, local: &Env) -> Vec<(String, String)> {
+    env.iter()
+        .filter(|(name, value)| local.get(*name).is_some_and(|here| here != *value))
+        .map(|(name, value)| (printable(name).into_owned(), printable(value).into_owned()))
+        .collect()
+}
+
+fn two_columns<'a>(rows: impl Iterator<Item = (&'a str, &'a str, Style)> + Clone, paint: Paint) -> String {
+    let width = |longest: Option<usize>| u16::try_from(longest.unwrap_or(0) + 2).unwrap_or(u16::MAX);
+    let keys = width(rows.clone().map(|(key, ..)| display_width(key)).max());
+    let values = width(rows.clone().map(|(_, value, _)| display_width(value)).max());
+    let mut grid = Grid::new(vec![keys, values], paint);
+    for (key, value, style) in rows {
+        grid.cell(Style::PLAIN, key);
+        grid.cell(style, value);
+    }
+    grid.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rpm_core::{Exit, Millis};
+
+    use super::*;
+    use crate::render::sample::{NOW, info};
+
+    fn shown(process: &ProcessInfo, local: &Env) -> String {
+        describe(process, &Look { persona: Persona::Rpm, paint: Paint(false), now: NOW, local })
+    }
+
+    #[test]
+    fn a_plain_process() {
+        insta::assert_snapshot!(shown(&info(0, "api", Status::Online), &Env::default()));
+    }
+
+    #[test]
+    fn what_is_set_gets_a_row() {
+        let mut process = info(3, "job", Status::Errored);
+        let spec = Arc::make_mut(&mut process.spec);
+        spec.args = vec!["--port".to_owned(), "80\x1b[2J".to_owned()];
+        spec.cron_restart = Some("0 5 * * *".parse().unwrap());
+        spec.restart_delay = Some(Millis(5));
+        process.exit = Some(Exit::Code(3));
+        process.error = Some("it ended 16 times in a row".to_owned());
+        process.next_tick = Some(NOW);
+        let mut local = Env::default();
+        local.set("HOME", "/root");
+        insta::assert_snapshot!(shown(&process, &local));
+    }
+}

@@ -1,0 +1,198 @@
+//! The verbs: one table, a file for each.
+
+mod daemon;
+mod delete;
+mod describe;
+mod env;
+mod flush;
+mod id;
+mod jlist;
+mod kill;
+mod list;
+mod logs;
+mod pid;
+mod ping;
+mod reset;
+mod restart;
+mod resurrect;
+mod save;
+mod scale;
+mod start;
+mod stop;
+mod targets;
+
+use clap::{Args, Command};
+use rpm_core::Persona;
+
+use crate::{
+    args::{
+        options,
+        parse::parse,
+        split::{Line, split},
+    },
+    context::{Context, Program},
+    failure::Failure,
+    output::Output,
+    render::style::Style,
+};
+
+/// A verb.
+pub(crate) struct Verb {
+    name: &'static str,
+    aliases: &'static [&'static str],
+    about: &'static str,
+    /// Whether the global options mean something to it, so that its help tells them.
+    takes_options: bool,
+    run: fn(Invocation) -> Result<(), Failure>,
+}
+
+const VERBS: &[&Verb] = &[
+    &start::VERB,
+    &stop::VERB,
+    &restart::VERB,
+    &delete::VERB,
+    &scale::VERB,
+    &reset::VERB,
+    &list::VERB,
+    &jlist::VERB,
+    &describe::VERB,
+    &logs::VERB,
+    &flush::VERB,
+    &env::VERB,
+    &pid::VERB,
+    &id::VERB,
+    &save::VERB,
+    &resurrect::VERB,
+    &ping::VERB,
+    &kill::VERB,
+];
+
+/// A verb that was called, with its arguments.
+pub(crate) struct Invocation<'a> {
+    verb: &'static Verb,
+    persona: Persona,
+    args: Vec<String>,
+    out: &'a mut Output,
+}
+
+impl<'a> Invocation<'a> {
+    /// Reads the arguments.
+    fn read<A: Args>(self) -> Result<(Context<'a>, A), Failure> {
+        let Verb { name, about, takes_options, .. } = self.verb;
+        let (options, own) = parse::<A>(name, about, *takes_options, self.args)?;
+        Ok((Context::new(self.persona, options, self.out)?, own))
+    }
+
+    /// [`Self::read`] for a verb that needs no argument. Without any, no parser is made: `list` has to be quick.
+    fn read_or_default<A: Args + Default>(self) -> Result<(Context<'a>, A), Failure> {
+        if self.args.is_empty() {
+            return Ok((Context::new(self.persona, options::Options::default(), self.out)?, A::default()));
+        }
+        self.read()
+    }
+}
+
+/// No arguments.
+#[derive(Args, Debug, Default)]
+struct Nothing {}
+
+/// Does what was typed.
+pub(crate) fn run(program: &mut Program) -> Result<(), Failure> {
+    let Program { persona, ref mut args, ref mut out } = *program;
+    let args = std::mem::take(args);
+    if args.first().is_some_and(|first| first == rpm_client::DAEMON_VERB) {
+        return daemon::run(persona);
+    }
+    match split(args) {
+        Line::Version => {
+            out.data(concat!(env!("CARGO_PKG_VERSION"), "\n").as_bytes());
+            Ok(())
+        }
+        Line::Help => Err(Failure::Help(help(persona))),
+        Line::Empty => {
+            out.text(&usage(persona));
+            Err(Failure::Said)
+        }
+        Line::Verb(word, args) => {
+            match VERBS.iter().find(|verb| verb.name == word || verb.aliases.contains(&word.as_str())) {
+                Some(verb) => (verb.run)(Invocation { verb, persona, args, out }),
+                None => Err(unknown(&word, persona, out)),
+            }
+        }
+    }
+}
+
+fn unknown(word: &str, persona: Persona, out: &mut Output) -> Failure {
+    let prefix = out.paint.paint(Style::RED, &format!("[{}][ERROR] ", persona.title()));
+    let message = out.paint.paint(Style::BOLD, "Command not found");
+    let suggestion = match nearest(word) {
+        Some(verb) => format!("Did you mean `{} {verb}`?\n\n", persona.word()),
+        None => String::new(),
+    };
+    out.text(&format!("{prefix}{message}\n\n{suggestion}{}", usage(persona)));
+    Failure::Said
+}
+
+/// The verb that was probably meant.
+fn nearest(word: &str) -> Option<&'static str> {
+    let names = VERBS.iter().flat_map(|verb| std::iter::once(&verb.name).chain(verb.aliases));
+    names
+        .map(|name| (strsim::jaro_winkler(word, name), *name))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+fn usage(persona: Persona) -> String {
+    let word = persona.word();
+    format!(
+        "usage: {word} [options] <command>\n\n\
+         {word} -h, --help             all available commands and options\n\
+         {word} <command> -h           help on a specific command\n\n\
+         Access {word} files in ~/.{word}\n"
+    )
+}
+
+fn help(persona: Persona) -> String {
+    let names = |verb: &Verb| [&[verb.name], verb.aliases].concat().join(", ");
+    let width = VERBS.iter().map(|verb| names(verb).len()).max().unwrap_or(0);
+    let verbs = VERBS.iter().map(|verb| format!("  {:width$}  {}\n", names(verb), verb.about));
+    let word = persona.word();
+    let command = Command::new(word)
+        .about("Process manager: runs apps in the background, keeps them up, on schedule")
+        .override_usage(format!("{word} [options] <command>"))
+        .after_help(format!("Commands:\n{}\n{word} <command> -h tells more.", verbs.collect::<String>()));
+    options::describe(command, true).render_help().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_word_means_two_verbs() {
+        let mut names: Vec<_> = VERBS.iter().flat_map(|verb| [&[verb.name], verb.aliases].concat()).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn a_slip_is_recognised() {
+        assert_eq!(nearest("strat"), Some("start"));
+        assert_eq!(nearest("lits"), Some("list"));
+        assert_eq!(nearest("frobnicate"), None);
+    }
+
+    #[test]
+    fn help_names_every_verb() {
+        insta::assert_snapshot!(help(Persona::Rpm));
+    }
+
+    #[test]
+    fn usage_is_in_the_name_of_the_persona() {
+        assert!(usage(Persona::Pm2).starts_with("usage: pm2 [options] <command>\n"));
+        assert!(usage(Persona::Pm2).ends_with("Access pm2 files in ~/.pm2\n"));
+    }
+}

@@ -1,0 +1,55 @@
+//! `describe`: all about the processes of a name or an id.
+
+use clap::Args;
+use rpm_client::ClientError;
+use rpm_core::protocol::{Failure as Refusal, Reply, Request};
+
+use super::{Invocation, Verb};
+use crate::{
+    context::{self, own_environment},
+    failure::Failure,
+    render::describe::{Look, describe},
+};
+
+pub(super) const VERB: Verb = Verb {
+    name: "describe",
+    aliases: &["desc", "info", "show"],
+    about: "Show all about a process",
+    takes_options: false,
+    run,
+};
+
+#[derive(Args, Debug)]
+struct Describe {
+    /// Name or id of the process.
+    #[arg(value_name = "name|id")]
+    target: String,
+}
+
+fn run(invocation: Invocation) -> Result<(), Failure> {
+    let (context, Describe { target }) = invocation.read()?;
+    let unknown = || Failure::Warning(format!("{target} doesn't exist"));
+    let Some(mut connection) = context.connect()? else { return Err(unknown()) };
+    let local = own_environment();
+    let look = Look {
+        persona: context.persona(),
+        paint: context.out.paint,
+        now: context::now_millis(),
+        local: &local,
+    };
+    for reply in connection.request(&Request::Describe(Some(context.selector(&target))))? {
+        match reply {
+            Ok(Reply::Processes(processes)) => {
+                for process in &processes {
+                    context.out.text(&describe(process, &look));
+                }
+            }
+            Ok(_) => {}
+            Err(ClientError::Failed(
+                Refusal::NoProcess | Refusal::UnknownName(_) | Refusal::UnknownId(_),
+            )) => return Err(unknown()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! `id`: the ids of an app's processes.
+
+use clap::Args;
+
+use super::{Invocation, Verb};
+use crate::{context, failure::Failure, render::inspect};
+
+pub(super) const VERB: Verb =
+    Verb { name: "id", aliases: &[], about: "Show the ids of an app", takes_options: false, run };
+
+#[derive(Args, Debug)]
+struct Id {
+    /// Name of the app.
+    name: String,
+}
+
+fn run(invocation: Invocation) -> Result<(), Failure> {
+    let (context, Id { name }) = invocation.read()?;
+    let rows = match context.connect()? {
+        Some(mut connection) => context::rows(&mut connection)?,
+        None => Vec::new(),
+    };
+    let ids: Vec<_> = rows.iter().filter(|row| row.name == name).map(|row| row.id.to_string()).collect();
+    context.out.line(&inspect::array(&ids));
+    Ok(())
+}

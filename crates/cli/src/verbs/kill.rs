@@ -1,0 +1,31 @@
+//! `kill`: ends every process and the daemon.
+
+use rpm_core::protocol::{Action, Reply, Request};
+
+use super::{Invocation, Nothing, Verb};
+use crate::{act, failure::Failure};
+
+pub(super) const VERB: Verb =
+    Verb { name: "kill", aliases: &[], about: "End every process and the daemon", takes_options: false, run };
+
+fn run(invocation: Invocation) -> Result<(), Failure> {
+    let (mut context, Nothing {}) = invocation.read()?;
+    if let Some(mut connection) = context.connect()? {
+        for reply in connection.request(&Request::Kill)? {
+            match reply? {
+                Reply::Targets(targets) if targets.is_empty() => context.out.alert("No process found"),
+                Reply::Targets(targets) => {
+                    act::echo(&mut context, Action::Delete, "all", &act::ids(&targets, false));
+                }
+                Reply::Acted(acted) => _ = act::tell(&mut context, Action::Delete, &acted),
+                _ => {}
+            }
+        }
+        // Only then may another daemon be started in its place.
+        connection.wait_closed();
+    }
+    context.out.info("[v] All Applications Stopped");
+    let title = context.persona().title();
+    context.out.info(&format!("[v] {title} Daemon Stopped"));
+    Ok(())
+}

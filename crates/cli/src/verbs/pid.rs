@@ -1,0 +1,34 @@
+//! `pid`: the pids of an app's processes, or of all.
+
+use clap::Args;
+
+use super::{Invocation, Verb};
+use crate::{context, failure::Failure};
+
+pub(super) const VERB: Verb = Verb {
+    name: "pid",
+    aliases: &[],
+    about: "Show the pids of an app, or of all",
+    takes_options: false,
+    run,
+};
+
+#[derive(Args, Debug)]
+struct Pid {
+    /// Name of the app.
+    #[arg(value_name = "app_name")]
+    name: Option<String>,
+}
+
+fn run(invocation: Invocation) -> Result<(), Failure> {
+    let (context, Pid { name }) = invocation.read()?;
+    let rows = match context.connect()? {
+        Some(mut connection) => context::rows(&mut connection)?,
+        None => Vec::new(),
+    };
+    let wanted = rows.iter().filter(|row| name.as_ref().is_none_or(|name| row.name == *name));
+    let pids: Vec<_> = wanted.map(|row| row.pid.to_string()).collect();
+    // As in PM2, nobody is an empty line.
+    context.out.line(&pids.join("\n"));
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! `restart`: ends processes and starts them again, with what the options change.
+
+use clap::Args;
+use rpm_ecosystem::is_ecosystem_file;
+
+use super::{Invocation, Verb, start};
+use crate::{act, apps::Declared, failure::Failure, render::style::Style};
+
+pub(super) const VERB: Verb = Verb {
+    name: "restart",
+    aliases: &[],
+    about: "Restart processes, or all apps of a file",
+    takes_options: true,
+    run,
+};
+
+#[derive(Args, Debug)]
+struct Restart {
+    /// Which processes, or a file that declares apps.
+    #[arg(required = true, value_name = "id|name|namespace|all|json|stdin")]
+    targets: Vec<String>,
+    /// New arguments of the script.
+    #[arg(last = true)]
+    args: Vec<String>,
+}
+
+fn run(invocation: Invocation) -> Result<(), Failure> {
+    let (mut context, Restart { targets, args }) = invocation.read()?;
+    let declared = Declared::new(&mut context, args)?;
+    let files: Vec<_> = targets.iter().filter(|target| is_ecosystem_file(target)).cloned().collect();
+    let mut files = start::load_all(&mut context, &declared, &files)?.into_iter();
+    let mut connection = context.connect()?;
+    for target in &targets {
+        if is_ecosystem_file(target) {
+            let mut daemon = match connection.take() {
+                Some(daemon) => daemon,
+                None => context.connect_or_spawn()?,
+            };
+            if let Some(apps) = files.next() {
+                start::apps(&mut context, &mut daemon, &declared, apps)?;
+            }
+            connection = Some(daemon);
+            continue;
+        }
+        if context.options.profile.is_some() {
+            return Err(Failure::Error(
+                "Using --env [env] without passing the ecosystem.config.js does not work".to_owned(),
+            ));
+        }
+        if !context.options.update_env {
+            let hint = "Use --update-env to update environment variables";
+            let hint = context.out.paint.paint(Style::BOLD_BLUE, hint);
+            context.out.line(&hint);
+        }
+        let act = declared.restart(&mut context, target)?;
+        act::act(&mut context, connection.as_mut(), act)?;
+    }
+    context.show_list(connection.as_mut())
+}

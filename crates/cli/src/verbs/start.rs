@@ -1,0 +1,230 @@
+//! `start`: apps of a file, a script, or what is in the list already.
+
+use std::{collections::HashMap, path::Path};
+
+use clap::Args;
+use rpm_client::Connection;
+use rpm_core::{
+    AppSpec, ProcessId,
+    name::printable,
+    protocol::{Action, Existing, ProcessRef, Reply, Request, StartApps},
+    selector::Form,
+};
+use rpm_ecosystem::is_ecosystem_file;
+
+use super::{Invocation, Verb};
+use crate::{
+    act,
+    apps::Declared,
+    context::{self, Context},
+    failure::Failure,
+};
+
+pub(super) const VERB: Verb = Verb {
+    name: "start",
+    aliases: &[],
+    about: "Start apps: of a file, a script, or from the list",
+    takes_options: true,
+    run,
+};
+
+#[derive(Args, Debug)]
+struct Start {
+    /// File that declares apps, script, command, or name, namespace, id, `all`.
+    #[arg(value_name = "name|namespace|file|script|command|id")]
+    targets: Vec<String>,
+    /// Arguments of the script.
+    #[arg(last = true)]
+    args: Vec<String>,
+}
+
+/// What is started where nothing is named.
+const DEFAULT_FILES: [&str; 2] = ["ecosystem.config.js", "ecosystem.toml"];
+
+fn run(invocation: Invocation) -> Result<(), Failure> {
+    let (mut context, Start { mut targets, args }) = invocation.read()?;
+    if targets.is_empty() {
+        let file = DEFAULT_FILES.iter().find(|file| context.cwd.join(file).exists());
+        let file = file.ok_or_else(|| Failure::Error(format!("File {} not found", DEFAULT_FILES[0])))?;
+        targets.push((*file).to_owned());
+    }
+    let declared = Declared::new(&mut context, args)?;
+    // Nothing is started, nor is a daemon, before every file has been found to be in order.
+    let files: Vec<_> = targets.iter().filter(|target| is_ecosystem_file(target)).cloned().collect();
+    let mut files = load_all(&mut context, &declared, &files)?.into_iter();
+    let mut connection = None;
+    for target in &targets {
+        let plan = if is_ecosystem_file(target) {
+            Plan::Apps(files.next().unwrap_or_default())
+        } else {
+            if connection.is_none() {
+                connection = context.connect()?;
+            }
+            plan(&mut context, connection.as_mut(), &declared, target)?
+        };
+        let daemon = match connection.take() {
+            Some(daemon) => daemon,
+            None => context.connect_or_spawn()?,
+        };
+        let daemon = connection.insert(daemon);
+        match plan {
+            Plan::Apps(loaded) => apps(&mut context, daemon, &declared, loaded)?,
+            Plan::Listed => listed(&mut context, daemon, &declared, target)?,
+            Plan::Script(app) => script(&mut context, daemon, &declared, app)?,
+        }
+    }
+    context.show_list(connection.as_mut())
+}
+
+/// What a target turns out to be.
+enum Plan {
+    /// Apps of a file.
+    Apps(Vec<AppSpec>),
+    /// Processes that are there.
+    Listed,
+    /// A new app.
+    Script(Box<AppSpec>),
+}
+
+/// PM2's order: a word without slash and extension is a name, a namespace or `all`, a number is an id; what is
+/// none of these is a script.
+fn plan(
+    context: &mut Context,
+    connection: Option<&mut Connection>,
+    declared: &Declared,
+    target: &str,
+) -> Result<Plan, Failure> {
+    let is_listed = match context.selector(target).form() {
+        Form::All | Form::Number(_) => true,
+        Form::Regex(_) => false,
+        Form::Word(word) => match connection {
+            Some(connection) if !word.contains('/') && Path::new(word).extension().is_none() => {
+                let rows = context::rows(connection)?;
+                rows.iter().any(|row| row.name == word || row.namespace == word)
+            }
+            _ => false,
+        },
+    };
+    if is_listed {
+        return Ok(Plan::Listed);
+    }
+    Ok(Plan::Script(Box::new(declared.script(context, target)?)))
+}
+
+/// The apps of each file.
+pub(super) fn load_all(
+    context: &mut Context,
+    declared: &Declared,
+    files: &[String],
+) -> Result<Vec<Vec<AppSpec>>, Failure> {
+    files.iter().map(|file| Ok(declared.load(context, file)?.apps)).collect()
+}
+
+fn listed(
+    context: &mut Context,
+    connection: &mut Connection,
+    declared: &Declared,
+    target: &str,
+) -> Result<(), Failure> {
+    let restart = declared.restart(context, target)?;
+    act::act(context, Some(connection), restart)?;
+    context.out.info("Process successfully started");
+    Ok(())
+}
+
+/// Starts one app, unless the same runs already.
+fn script(
+    context: &mut Context,
+    connection: &mut Connection,
+    declared: &Declared,
+    app: Box<AppSpec>,
+) -> Result<(), Failure> {
+    let instances = app.instances.map_or(1, i64::from);
+    let announcement = format!(
+        "Starting {} in {} ({instances} instance{})",
+        app.script.display(),
+        app.exec_mode.as_str(),
+        if instances == 1 { "" } else { "s" }
+    );
+    let existing = if context.options.force { Existing::Duplicate } else { Existing::Refuse };
+    let request = StartApps {
+        apps: vec![*app],
+        env: declared.env().clone(),
+        existing,
+        update_env: context.options.update_env,
+    };
+    let (mut failed, mut announced, mut restarted) = (false, false, false);
+    for reply in connection.request(&Request::Start(request))? {
+        match reply? {
+            Reply::Targets(targets) => {
+                restarted = true;
+                echo_restart(context, &targets);
+            }
+            Reply::Acted(acted) => {
+                if acted.created && !announced {
+                    context.out.info(&announcement);
+                    announced = true;
+                }
+                if !acted.created || acted.error.is_some() {
+                    failed |= !act::tell(context, Action::Restart, &acted);
+                }
+            }
+            Reply::Note(note) => context.out.warn(&note),
+            _ => {}
+        }
+    }
+    if failed {
+        return Err(Failure::Said);
+    }
+    context.out.info(if restarted { "Process successfully started" } else { "Done." });
+    Ok(())
+}
+
+/// Starts the apps of a file; those that are there are restarted with what the file says.
+pub(super) fn apps(
+    context: &mut Context,
+    connection: &mut Connection,
+    declared: &Declared,
+    apps: Vec<AppSpec>,
+) -> Result<(), Failure> {
+    let rows = context::rows(connection)?;
+    let absent: Vec<_> = apps
+        .iter()
+        .filter(|app| rows.iter().all(|row| row.name != app.name))
+        .map(|app| printable(&app.name).into_owned())
+        .collect();
+    if !absent.is_empty() {
+        context.out.warn(&format!("Applications {} not running, starting...", absent.join(", ")));
+    }
+    let request = StartApps {
+        apps,
+        env: declared.env().clone(),
+        existing: Existing::Restart,
+        update_env: context.options.update_env,
+    };
+    let mut failed = false;
+    let mut launched: HashMap<String, (ProcessId, u32)> = HashMap::new();
+    for reply in connection.request(&Request::Start(request))? {
+        match reply? {
+            Reply::Targets(targets) => echo_restart(context, &targets),
+            Reply::Acted(acted) if acted.created && acted.error.is_none() => {
+                let ProcessRef { id, name } = acted.process;
+                launched.entry(name).or_insert((id, 0)).1 += 1;
+            }
+            Reply::Acted(acted) => failed |= !act::tell(context, Action::Restart, &acted),
+            Reply::Note(note) => context.out.warn(&note),
+            _ => {}
+        }
+    }
+    let mut launched: Vec<_> = launched.into_iter().collect();
+    launched.sort_unstable_by_key(|(_, (first, _))| *first);
+    for (name, (_, count)) in launched {
+        context.out.info(&format!("App [{}] launched ({count} instances)", printable(&name)));
+    }
+    if failed { Err(Failure::Said) } else { Ok(()) }
+}
+
+fn echo_restart(context: &mut Context, targets: &[ProcessRef]) {
+    let name = targets.first().map(|target| target.name.as_str()).unwrap_or_default();
+    act::echo(context, Action::Restart, name, &act::ids(targets, false));
+}

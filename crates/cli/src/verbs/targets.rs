@@ -1,0 +1,66 @@
+//! `stop` and `delete`: one action on each of several targets, in their order.
+
+use clap::Args;
+use rpm_client::Connection;
+use rpm_core::{
+    AppSpec,
+    protocol::{Act, Action},
+    selector::Form,
+};
+use rpm_ecosystem::is_ecosystem_file;
+
+use super::Invocation;
+use crate::{
+    act::{act, act_quietly},
+    apps::Declared,
+    context::{self, Context},
+    failure::Failure,
+};
+
+#[derive(Args, Debug)]
+struct Targets {
+    /// Which processes.
+    #[arg(required = true, value_name = "id|name|namespace|all|json|stdin")]
+    targets: Vec<String>,
+}
+
+/// Does it, and shows the list. The first failure ends it; what was done before stays done.
+pub(super) fn each(invocation: Invocation, action: Action) -> Result<(), Failure> {
+    let (mut context, Targets { targets }) = invocation.read()?;
+    let mut connection = context.connect()?;
+    for target in &targets {
+        if is_ecosystem_file(target) {
+            let declared = Declared::new(&mut context, Vec::new())?;
+            let apps = declared.load(&mut context, target)?.apps;
+            if let Some(connection) = &mut connection {
+                apps_of_file(&mut context, connection, action, &apps)?;
+            }
+        } else {
+            let act_on =
+                Act { action, target: context.selector(target), env: None, patch: serde_json::Map::new() };
+            act(&mut context, connection.as_mut(), act_on)?;
+        }
+    }
+    context.show_list(connection.as_mut())
+}
+
+/// Acts on the apps of a file by their names. Those that are not there are passed over, as in PM2.
+fn apps_of_file(
+    context: &mut Context,
+    connection: &mut Connection,
+    action: Action,
+    apps: &[AppSpec],
+) -> Result<(), Failure> {
+    let rows = context::rows(connection)?;
+    for app in apps.iter().filter(|app| rows.iter().any(|row| row.name == app.name)) {
+        let target = context.selector(&app.name);
+        if !matches!(target.form(), Form::Word(_) | Form::Number(_)) {
+            return Err(Failure::Error(format!(
+                "app {:?} cannot be selected by its name, which means other processes: use its id",
+                app.name
+            )));
+        }
+        act_quietly(context, connection, Act { action, target, env: None, patch: serde_json::Map::new() })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,5 @@
+"""Does its work for a moment, then fails."""
+import sys
+
+print("working")
+sys.exit("something went wrong")

@@ -1,0 +1,19 @@
+//! End-to-end tests: the real executable, real processes, a home for each test.
+
+#![expect(clippy::unwrap_used, reason = "what tests share is test code, too")]
+
+mod bad_input;
+mod catalogue;
+mod cron;
+mod daemon;
+mod environment;
+mod log_files;
+mod names;
+mod output;
+mod pid_files;
+mod restarts;
+mod socket;
+mod tasks;
+mod terminal;
+mod tree;
+mod verbs;
