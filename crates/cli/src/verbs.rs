@@ -103,6 +103,9 @@ pub(crate) fn run(program: &mut Program) -> Result<(), Failure> {
     if args.first().is_some_and(|first| first == rpm_client::DAEMON_VERB) {
         return daemon::run(persona);
     }
+    if args.first().is_some_and(|first| first == rpm_daemon::LAUNCH_VERB) {
+        return daemon::launch();
+    }
     match split(args) {
         Line::Version => {
             out.data(concat!(env!("CARGO_PKG_VERSION"), "\n").as_bytes());
@@ -176,6 +179,18 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn every_verb_has_help() {
+        for verb in VERBS {
+            let mut out = Output::new(Persona::Rpm, |_| None);
+            let args = vec!["--help".to_owned()];
+            let outcome = (verb.run)(Invocation { verb, persona: Persona::Rpm, args, out: &mut out });
+            let Err(Failure::Help(text)) = outcome else { panic!("{}: {outcome:?}", verb.name) };
+            assert!(text.contains(verb.about), "{text}");
+            assert_eq!(text.contains("--kill-signal"), verb.takes_options, "{text}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Env, Millis, Signal,
+    Bytes, Env, Millis, Signal,
     cron::{Schedule, Zone},
 };
 
@@ -80,12 +80,60 @@ pub struct AppSpec {
     /// The signal that asks it to end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kill_signal: Option<Signal>,
+    /// Whether a stop ends the whole tree, not only the main process.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub treekill: bool,
+    /// Whether a stop is asked for by the message `shutdown` on the IPC channel, not by a signal.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub shutdown_with_message: bool,
+    /// Whether it is up only when it says `ready` on the IPC channel.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub wait_ready: bool,
+    /// How long that may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listen_timeout: Option<Millis>,
+    /// Over this, the memory of the whole tree, it is restarted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_memory_restart: Option<Bytes>,
+    /// The files whose change restarts it.
+    #[serde(default, skip_serializing_if = "Watch::is_off")]
+    pub watch: Watch,
+    /// Globs of files that are not watched; `None` is PM2's: dot files and `node_modules`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignore_watch: Option<Vec<String>>,
+    /// Quiet time after a change before the restart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch_delay: Option<Millis>,
+    /// What is kept from the starter's environment.
+    #[serde(default, skip_serializing_if = "FilterEnv::is_off")]
+    pub filter_env: FilterEnv,
+    /// A number in the environment that grows by one from instance to instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub increment_var: Option<String>,
+    /// The user it runs as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    /// The group it runs as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gid: Option<u32>,
     /// Where standard output goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out_file: Option<LogTarget>,
     /// Where standard error goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_file: Option<LogTarget>,
+    /// Where both streams go beside that; `true` is the default place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_file: Option<CombinedLog>,
+    /// Whether its output is thrown away.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub disable_logs: bool,
+    /// The form of its log lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_type: Option<LogType>,
+    /// Where its pid is written; the id is put before the extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid_file: Option<PathBuf>,
     /// Whether instances share their log files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merge_logs: Option<bool>,
@@ -98,6 +146,9 @@ pub struct AppSpec {
     /// The version in the nearest `package.json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Attributes of PM2 that change nothing here but belong in `jlist`, by name.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub extras: serde_json::Map<String, serde_json::Value>,
 }
 
 fn default_namespace() -> String {
@@ -112,6 +163,16 @@ fn yes() -> bool {
     true
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn is_true(flag: &bool) -> bool {
+    *flag
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
 impl AppSpec {
     /// PM2's limit when none is declared.
     pub const DEFAULT_MAX_RESTARTS: u32 = 16;
@@ -119,6 +180,9 @@ impl AppSpec {
     pub const DEFAULT_MIN_UPTIME: Millis = Millis(1_000);
     /// PM2's `kill_timeout` when none is declared.
     pub const DEFAULT_KILL_TIMEOUT: Millis = Millis(1_600);
+
+    /// PM2's `listen_timeout` when none is declared.
+    pub const DEFAULT_LISTEN_TIMEOUT: Millis = Millis(3_000);
 
     /// An app with nothing declared but what it runs.
     pub fn new(name: impl Into<String>, script: PathBuf, interpreter: Interpreter, cwd: PathBuf) -> Self {
@@ -146,12 +210,29 @@ impl AppSpec {
             cron_timezone: None,
             kill_timeout: None,
             kill_signal: None,
+            treekill: true,
+            shutdown_with_message: false,
+            wait_ready: false,
+            listen_timeout: None,
+            max_memory_restart: None,
+            watch: Watch::Off,
+            ignore_watch: None,
+            watch_delay: None,
+            filter_env: FilterEnv::default(),
+            increment_var: None,
+            uid: None,
+            gid: None,
             out_file: None,
             error_file: None,
+            log_file: None,
+            disable_logs: false,
+            log_type: None,
+            pid_file: None,
             merge_logs: None,
             log_date_format: None,
             username: None,
             version: None,
+            extras: serde_json::Map::new(),
         }
     }
 
@@ -296,6 +377,107 @@ impl From<LogTarget> for PathBuf {
     }
 }
 
+/// Which files restart an app when they change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Watch {
+    /// None. Written `false`.
+    #[default]
+    #[serde(with = "off")]
+    Off,
+    /// All below the working directory. Written `true`.
+    #[serde(with = "on")]
+    All,
+    /// These, relative to the working directory.
+    Paths(Vec<PathBuf>),
+}
+
+impl Watch {
+    /// Whether nothing is watched.
+    pub fn is_off(&self) -> bool {
+        *self == Self::Off
+    }
+}
+
+/// A unit variant that is written as this truth value.
+macro_rules! literal_bool {
+    ($module:ident, $value:literal) => {
+        mod $module {
+            use serde::{Deserialize, Deserializer, Serializer, de};
+
+            pub(super) fn serialize<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_bool($value)
+            }
+
+            pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+                match bool::deserialize(deserializer)? {
+                    $value => Ok(()),
+                    other => Err(de::Error::custom(other)),
+                }
+            }
+        }
+    };
+}
+
+literal_bool!(off, false);
+literal_bool!(on, true);
+
+/// What is kept back of the environment of the one who starts an app.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FilterEnv {
+    /// Nothing, or everything. Written as a truth value.
+    Everything(bool),
+    /// Exactly this variable.
+    Exactly(String),
+    /// Those whose names contain one of these.
+    Containing(Vec<String>),
+}
+
+impl Default for FilterEnv {
+    fn default() -> Self {
+        Self::Everything(false)
+    }
+}
+
+impl FilterEnv {
+    /// Whether nothing is kept back.
+    pub fn is_off(&self) -> bool {
+        match self {
+            Self::Everything(all) => !all,
+            Self::Exactly(_) => false,
+            Self::Containing(parts) => parts.is_empty(),
+        }
+    }
+
+    /// Whether a child gets the variable `name`.
+    pub fn passes(&self, name: &str) -> bool {
+        match self {
+            Self::Everything(all) => !all,
+            Self::Exactly(one) => name != one,
+            Self::Containing(parts) => !parts.iter().any(|part| name.contains(part.as_str())),
+        }
+    }
+}
+
+/// Where both streams go together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum CombinedLog {
+    /// The default place, or nowhere.
+    Default(bool),
+    /// Here.
+    At(LogTarget),
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogType {
+    /// An object of JSON for each.
+    Json,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -320,11 +502,27 @@ mod tests {
     }
 
     #[test]
+    fn watch_and_filters_are_written_as_in_pm2() {
+        for (watch, json) in
+            [(Watch::Off, "false"), (Watch::All, "true"), (Watch::Paths(vec!["src".into()]), "[\"src\"]")]
+        {
+            assert_eq!(serde_json::to_string(&watch).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Watch>(json).unwrap(), watch);
+        }
+        assert!(FilterEnv::default().passes("A") && !FilterEnv::Everything(true).passes("A"));
+        assert!(!FilterEnv::Exactly("A".into()).passes("A") && FilterEnv::Exactly("A".into()).passes("AB"));
+        assert!(!FilterEnv::Containing(vec!["A".into()]).passes("BAB"));
+    }
+
+    #[test]
     fn a_spec_survives_the_wire() {
         let mut app = AppSpec::new("a", "/a.js".into(), Interpreter::Program("node".into()), "/".into());
         app.kill_signal = Some(Signal::INT);
         app.out_file = Some(LogTarget::Null);
         app.instances = Some(Instances::Cpus { less: 1 });
+        app.watch = Watch::All;
+        app.filter_env = FilterEnv::Containing(vec!["SECRET".into()]);
+        app.log_file = Some(CombinedLog::Default(true));
         let json = serde_json::to_string(&app).unwrap();
         assert_eq!(serde_json::from_str::<AppSpec>(&json).unwrap(), app);
     }

@@ -104,6 +104,15 @@ impl Home {
         })
     }
 
+    /// The default log of both streams together: `logs/<name>.log`.
+    pub fn combined_log(&self, app: &str, id: Option<ProcessId>) -> PathBuf {
+        let stem = file_stem(app);
+        self.logs_dir().join(match id {
+            Some(id) => format!("{stem}-{id}.log"),
+            None => format!("{stem}.log"),
+        })
+    }
+
     /// The pid file of one process.
     pub fn pid_file(&self, app: &str, id: ProcessId) -> PathBuf {
         self.pids_dir().join(format!("{}-{id}.pid", file_stem(app)))

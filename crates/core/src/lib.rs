@@ -18,7 +18,7 @@ pub mod signal;
 pub mod status;
 pub mod units;
 
-pub use app::{AppSpec, ExecMode, Instances, Interpreter, LogTarget};
+pub use app::{AppSpec, CombinedLog, ExecMode, FilterEnv, Instances, Interpreter, LogTarget, LogType, Watch};
 pub use env::Env;
 pub use home::Home;
 pub use persona::Persona;

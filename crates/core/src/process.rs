@@ -123,9 +123,29 @@ pub struct ProcessInfo {
     pub error_log: PathBuf,
     /// Its pid file.
     pub pid_file: PathBuf,
+    /// What the app told about itself.
+    #[serde(default)]
+    pub told: Told,
     /// When the schedule fires next, milliseconds since the epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_tick: Option<i64>,
+}
+
+/// What a Node app tells on its IPC channel, by PM2's own conventions.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Told {
+    /// The version of Node that runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_version: Option<String>,
+    /// What `trigger` can ask of it (`axm:action`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<serde_json::Value>,
+    /// Its metrics by name (`axm:monitor`).
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub metrics: serde_json::Map<String, serde_json::Value>,
+    /// Its options (`axm:option:configuration`).
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub options: serde_json::Map<String, serde_json::Value>,
 }
 
 impl ProcessInfo {

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AppSpec, Env, ProcessId, ProcessInfo, ProcessSummary, Selector, Status, process::Exit};
+use crate::{AppSpec, Env, ProcessId, ProcessInfo, ProcessSummary, Selector, Signal, Status, process::Exit};
 
 /// Raised when a message changes so that an older program would misread it.
 pub const PROTOCOL: u32 = 1;
@@ -47,6 +47,19 @@ pub enum Request {
     },
     /// Starts what the dump file names and is not there.
     Resurrect,
+    /// Sends a signal to the main process of each that is selected.
+    Signal(SendSignal),
+    /// Writes a line to the standard input of one process.
+    Input(Input),
+    /// Has an action of each selected app done, as `trigger` does.
+    Trigger(Trigger),
+    /// Sends a message on the IPC channel of one process.
+    Message {
+        /// To whom.
+        id: ProcessId,
+        /// What.
+        data: serde_json::Value,
+    },
     /// Tells what happens from now on.
     Subscribe,
     /// Ends every process and the daemon.
@@ -77,6 +90,36 @@ pub enum Existing {
     Refuse,
     /// Start another beside it (`--force`).
     Duplicate,
+}
+
+/// A signal for processes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendSignal {
+    /// To whom.
+    pub target: Selector,
+    /// Which.
+    pub signal: Signal,
+}
+
+/// A line for a process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// To whom.
+    pub id: ProcessId,
+    /// What, without the end of the line.
+    pub line: String,
+}
+
+/// An action that an app offers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// Whose.
+    pub target: Selector,
+    /// Its name.
+    pub action: String,
+    /// What it gets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub param: Option<String>,
 }
 
 /// One action on each selected process.
@@ -160,8 +203,26 @@ pub enum Reply {
     Note(String),
     /// A file that was written or emptied.
     File(std::path::PathBuf),
+    /// So many processes have got a message.
+    Reached(u32),
+    /// What an app answered to an action.
+    Answer {
+        /// Which app.
+        process: ProcessRef,
+        /// Its namespace.
+        namespace: String,
+        /// What it said.
+        value: serde_json::Value,
+    },
     /// Something happened.
     Event(Event),
+    /// An app sent this on its IPC channel.
+    Message {
+        /// Which app.
+        process: ProcessRef,
+        /// What it sent.
+        data: serde_json::Value,
+    },
     /// All is said.
     End,
     /// It could not be done.
@@ -219,6 +280,15 @@ pub enum Failure {
     /// `start` of a script that runs.
     #[error("Script already launched, add -f option to force re-execution")]
     AlreadyLaunched,
+    /// `send` to a process that does not run.
+    #[error("Process with ID {0} offline.")]
+    Offline(u32),
+    /// `trigger` of an action that no selected app offers.
+    #[error("Not any process has received a command (offline or unexistent)")]
+    NoAction,
+    /// A message to a process without an IPC channel.
+    #[error("Process with ID {0} has no IPC channel")]
+    NoChannel(u32),
     /// `scale` of a name that is not there.
     #[error("Application {0} not found")]
     UnknownApp(String),

@@ -2,6 +2,8 @@
 
 use rpm_core::{AppSpec, Env, Home, Interpreter, ProcessId};
 
+use crate::ipc;
+
 /// What the daemon knows of a process when it starts it.
 pub(crate) struct Facts<'a> {
     pub home: &'a Home,
@@ -9,12 +11,17 @@ pub(crate) struct Facts<'a> {
     pub instance: u32,
     pub unique_id: &'a str,
     pub restart_time: u32,
+    /// The value of the app's `increment_var`.
+    pub increment: Option<i64>,
+    /// It has an IPC channel.
+    pub channel: bool,
 }
 
 /// The environment of one run: the starter's, then what programs under PM2 rely on, then what was declared, and
 /// last the marks by which a later daemon knows its own children.
 pub(crate) fn compose(base: &Env, app: &AppSpec, facts: &Facts<'_>) -> Env {
-    let mut env = base.clone();
+    let passed = base.iter().filter(|(name, _)| app.filter_env.passes(name));
+    let mut env: Env = passed.map(|(name, value)| (name.clone(), value.clone())).collect();
     env.set("name", &*app.name);
     env.set("namespace", &*app.namespace);
     env.set("exec_mode", app.exec_mode.as_str());
@@ -27,7 +34,15 @@ pub(crate) fn compose(base: &Env, app: &AppSpec, facts: &Facts<'_>) -> Env {
     if matches!(&app.interpreter, Interpreter::Program(program) if program.contains("python")) {
         env.set("PYTHONUNBUFFERED", "1");
     }
+    if facts.channel {
+        for (name, value) in ipc::ENVIRONMENT {
+            env.set(name, value);
+        }
+    }
     env.merge(&app.env);
+    if let (Some(name), Some(value)) = (&app.increment_var, facts.increment) {
+        env.set(&**name, value.to_string());
+    }
     for mark in marks(facts.home, facts.id) {
         if let Some((name, value)) = mark.split_once('=') {
             env.set(name, value);
@@ -56,7 +71,15 @@ mod tests {
         app.env.set("B", "declared");
         app.env.set("pm_id", "99");
         let home = Home::new("/h".into(), Persona::Rpm);
-        let facts = Facts { home: &home, id: 4.into(), instance: 2, unique_id: "u", restart_time: 7 };
+        let facts = Facts {
+            home: &home,
+            id: 4.into(),
+            instance: 2,
+            unique_id: "u",
+            restart_time: 7,
+            increment: None,
+            channel: true,
+        };
         let env = compose(&base, &app, &facts);
         for (name, value) in [
             ("A", "shell"),
@@ -66,6 +89,7 @@ mod tests {
             ("NODE_APP_INSTANCE", "2"),
             ("restart_time", "7"),
             ("PYTHONUNBUFFERED", "1"),
+            ("NODE_CHANNEL_FD", "3"),
         ] {
             assert_eq!(env.get(name).map(String::as_str), Some(value), "{name}");
         }

@@ -4,7 +4,9 @@
 //! its inputs between slices of it: starting 2,000 processes does not keep anybody else waiting.
 
 mod effects;
+mod hear;
 mod inform;
+mod limits;
 
 use std::{
     collections::VecDeque,
@@ -24,6 +26,7 @@ use tokio::{
 use crate::{
     alarm::Alarm,
     clock::Now,
+    ipc::Received,
     machine::Event,
     meter::Meter,
     procfs::Snapshot,
@@ -38,6 +41,9 @@ const SLICE: Duration = Duration::from_millis(2);
 
 /// How long one look at `/proc` serves the stops that are asked for together.
 const SNAPSHOT_LIFE: Duration = Duration::from_millis(20);
+
+/// IPC messages that may wait. Then the children that send them wait.
+const MESSAGES: usize = 256;
 
 /// A process of a tree that is being stopped has ended, other than its main process.
 struct Gone {
@@ -56,9 +62,13 @@ pub(crate) struct God {
     /// Ticks of schedules on the wall clock, milliseconds.
     ticks: Timers,
     meter: Meter,
+    /// When memory is next held against the limits, on the monotonic clock; `None` while nothing has a limit.
+    next_check: Option<u64>,
     snapshot: Option<(Instant, Snapshot)>,
     subscribers: Vec<Replies>,
     gone: mpsc::UnboundedSender<Gone>,
+    /// Where IPC channels put what they hear.
+    messages: mpsc::Sender<Received>,
     /// Nothing new is started, and the loop ends when the table is empty. Holds those who asked for it.
     ending: Option<Vec<Replies>>,
 }
@@ -75,6 +85,7 @@ impl God {
         let mut user2 = signal(SignalKind::user_defined2())?;
         let mut alarm = Alarm::new()?;
         let (gone, mut gone_inbox) = mpsc::unbounded_channel();
+        let (messages, mut inbox) = mpsc::channel(MESSAGES);
         let mut god = Self {
             home,
             table: Table::default(),
@@ -82,9 +93,11 @@ impl God {
             deadlines: Timers::default(),
             ticks: Timers::default(),
             meter: Meter::new(),
+            next_check: None,
             snapshot: None,
             subscribers: Vec::new(),
             gone,
+            messages,
             ending: None,
         };
         loop {
@@ -110,7 +123,9 @@ impl God {
                 Some(()) = user2.recv() => {}
                 Some(call) = calls.recv() => god.answer(call),
                 Some(Gone { id, pid }) = gone_inbox.recv() => god.survivor_gone(id, pid),
+                Some(received) = inbox.recv() => god.hear(received),
                 () = sleep_until(deadline), if deadline.is_some() => god.fire_deadlines(),
+                () = sleep_until(god.next_check), if god.next_check.is_some() => god.check_limits(),
                 jumped = alarm.rings() => god.fire_ticks(jumped?),
                 () = tokio::task::yield_now(), if !god.queue.is_empty() => {}
             }
@@ -164,6 +179,10 @@ impl God {
             Request::Flush(selector) => self.flush(selector.as_ref(), &replies),
             Request::Save { force } => self.save(force, &replies),
             Request::Resurrect => self.resurrect(&replies),
+            Request::Signal(request) => self.send_signal(&request, &replies),
+            Request::Input(input) => self.input(&input, &replies),
+            Request::Trigger(trigger) => self.trigger(&trigger, &replies),
+            Request::Message { id, data } => self.message(id, &data, &replies),
             Request::Subscribe => self.subscribers.push(replies),
             Request::Kill => self.kill(replies),
         }
@@ -182,6 +201,8 @@ impl God {
     fn main_ended(&mut self, id: ProcessId, pid: i32, exit: Exit) {
         let Some(process) = self.table.get_mut(id) else { return };
         let _ = std::fs::remove_file(&process.pid_file);
+        process.channel = None;
+        process.triggers.clear();
         if let Some(stopping) = &mut process.stopping {
             stopping.main = Some(exit);
             self.finish_stop(id);
@@ -300,9 +321,13 @@ impl God {
         }
         if !self.subscribers.is_empty() {
             let event = Told { at: Now::read().wall, process: process.reference(), what };
-            // One that does not read is cut off, before its backlog costs the daemon its memory.
-            self.subscribers.retain(|subscriber| subscriber.try_send(Reply::Event(event.clone())).is_ok());
+            self.broadcast(&Reply::Event(event));
         }
+    }
+
+    /// Tells all subscribers. One that does not read is cut off, before its backlog costs the daemon its memory.
+    fn broadcast(&mut self, news: &Reply) {
+        self.subscribers.retain(|subscriber| subscriber.try_send(news.clone()).is_ok());
     }
 }
 

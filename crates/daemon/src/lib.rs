@@ -8,6 +8,8 @@ mod child_env;
 mod clock;
 mod dump;
 mod god;
+mod ipc;
+mod launch;
 mod life;
 mod logs;
 mod machine;
@@ -22,4 +24,5 @@ mod timers;
 mod tree;
 mod verbs;
 
+pub use launch::{LaunchError, VERB as LAUNCH_VERB, launch};
 pub use life::{DaemonError, run};

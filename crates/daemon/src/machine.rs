@@ -28,8 +28,18 @@ pub(crate) struct Policy {
     pub restart_delay: u64,
     pub backoff: u64,
     pub stop_exit_codes: Vec<i32>,
-    pub kill_signal: Signal,
+    pub stop: Ask,
     pub kill_timeout: u64,
+    /// How long it may take until it says that it is ready; `None` if it is up when it is spawned.
+    pub ready_within: Option<u64>,
+}
+
+/// How a process is asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    Signal(Signal),
+    /// The message `shutdown` on its IPC channel.
+    Message,
 }
 
 impl Policy {
@@ -42,8 +52,15 @@ impl Policy {
             restart_delay: app.restart_delay.unwrap_or_default().0,
             backoff: app.exp_backoff_restart_delay.unwrap_or_default().0,
             stop_exit_codes: app.stop_exit_codes.clone(),
-            kill_signal: app.kill_signal.unwrap_or(Signal::INT),
+            stop: if app.shutdown_with_message {
+                Ask::Message
+            } else {
+                Ask::Signal(app.kill_signal.unwrap_or(Signal::INT))
+            },
             kill_timeout: app.kill_timeout.unwrap_or(AppSpec::DEFAULT_KILL_TIMEOUT).0,
+            ready_within: app
+                .wait_ready
+                .then_some(app.listen_timeout.unwrap_or(AppSpec::DEFAULT_LISTEN_TIMEOUT).0),
         }
     }
 }
@@ -61,6 +78,8 @@ pub(crate) enum Phase {
     Stopped,
     /// A spawn was ordered; its outcome is the next event.
     Starting,
+    /// Spawned; it has not said yet that it is ready.
+    Launching(Run),
     Online(Run),
     Stopping {
         run: Run,
@@ -100,6 +119,8 @@ pub(crate) enum Event {
     SpawnFailed {
         reason: String,
     },
+    /// It said that it is ready.
+    Ready,
     /// The child ended; of one that is being stopped, the whole tree did.
     Exited {
         pid: i32,
@@ -113,8 +134,8 @@ pub(crate) enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     Spawn,
-    /// Send this to the whole tree.
-    Signal(Signal),
+    /// Ask the whole tree to end.
+    Ask(Ask),
     /// Send [`Event::Deadline`] at this time of the monotonic clock; replaces an earlier one.
     Arm(u64),
     Disarm,
@@ -165,7 +186,7 @@ impl Life {
     pub(crate) fn status(&self) -> Status {
         match self.phase {
             Phase::Stopped => Status::Stopped,
-            Phase::Starting => Status::Launching,
+            Phase::Starting | Phase::Launching(_) => Status::Launching,
             Phase::Online(_) => Status::Online,
             Phase::Stopping { .. } => Status::Stopping,
             Phase::Waiting => Status::WaitingRestart,
@@ -176,7 +197,7 @@ impl Life {
     /// The run of the child that may be alive.
     pub(crate) fn run(&self) -> Option<Run> {
         match self.phase {
-            Phase::Online(run) | Phase::Stopping { run, .. } => Some(run),
+            Phase::Launching(run) | Phase::Online(run) | Phase::Stopping { run, .. } => Some(run),
             Phase::Stopped | Phase::Starting | Phase::Waiting | Phase::Errored => None,
         }
     }
@@ -184,7 +205,7 @@ impl Life {
     /// Whether it runs, or is on its way to.
     pub(crate) fn is_wanted_up(&self) -> bool {
         match self.phase {
-            Phase::Starting | Phase::Online(_) | Phase::Waiting => true,
+            Phase::Starting | Phase::Launching(_) | Phase::Online(_) | Phase::Waiting => true,
             Phase::Stopping { then, .. } => matches!(then, Then::Start { .. }),
             // A failed app is tried again after a resurrect, as in PM2.
             Phase::Errored => true,
@@ -198,23 +219,29 @@ impl Life {
             Event::Start => match self.phase {
                 Phase::Stopped | Phase::Errored | Phase::Waiting => self.start_afresh(now),
                 Phase::Starting | Phase::Online(_) => vec![Effect::Settled],
+                // Answered when it is ready.
+                Phase::Launching(_) => vec![],
                 Phase::Stopping { .. } => self.divert(Then::Start { counted: false }),
             },
             Event::Restart => match self.phase {
                 Phase::Stopped | Phase::Errored | Phase::Waiting => self.start_afresh(now),
                 Phase::Starting => vec![Effect::Settled],
-                Phase::Online(run) => self.begin_stop(run, Then::Start { counted: true }, policy, now),
+                Phase::Launching(run) | Phase::Online(run) => {
+                    self.begin_stop(run, Then::Start { counted: true }, policy, now)
+                }
                 Phase::Stopping { .. } => self.divert(Then::Start { counted: false }),
             },
             Event::Tick => match self.phase {
                 Phase::Stopped | Phase::Errored | Phase::Waiting => self.start_afresh(now),
-                Phase::Online(run) => self.begin_stop(run, Then::Start { counted: true }, policy, now),
+                Phase::Launching(run) | Phase::Online(run) => {
+                    self.begin_stop(run, Then::Start { counted: true }, policy, now)
+                }
                 // A restart that is under way is this tick's restart; a stop that somebody asked for wins.
                 Phase::Starting | Phase::Stopping { .. } => vec![],
             },
             Event::Stop => match self.phase {
                 Phase::Stopped | Phase::Errored | Phase::Waiting | Phase::Starting => self.rest(),
-                Phase::Online(run) => self.begin_stop(run, Then::Rest, policy, now),
+                Phase::Launching(run) | Phase::Online(run) => self.begin_stop(run, Then::Rest, policy, now),
                 Phase::Stopping { run, then: Then::Forget, .. } => {
                     self.begin_stop(run, Then::Forget, policy, now)
                 }
@@ -222,7 +249,7 @@ impl Life {
             },
             Event::Delete => match self.phase {
                 Phase::Stopped | Phase::Errored | Phase::Waiting | Phase::Starting => self.forget(),
-                Phase::Online(run) | Phase::Stopping { run, .. } => {
+                Phase::Launching(run) | Phase::Online(run) | Phase::Stopping { run, .. } => {
                     self.begin_stop(run, Then::Forget, policy, now)
                 }
             },
@@ -242,17 +269,25 @@ impl Life {
                 _ => vec![],
             },
             Event::Exited { pid, exit } => match self.phase {
-                Phase::Online(run) if run.pid == pid => self.after_exit(run, exit, policy, now),
+                Phase::Launching(run) | Phase::Online(run) if run.pid == pid => {
+                    self.after_exit(run, exit, policy, now)
+                }
                 Phase::Stopping { run, then, .. } if run.pid == pid => self.after_stop(then, exit, now),
                 // A late word about an older run.
                 _ => vec![],
             },
+            Event::Ready => match self.phase {
+                Phase::Launching(run) => self.up(run),
+                _ => vec![],
+            },
             Event::Deadline => match self.phase {
+                // PM2's rule: who says nothing in time is taken to be up.
+                Phase::Launching(run) => self.up(run),
                 Phase::Waiting => self.spawn_again(),
                 Phase::Stopping { run, then, killed: false } => {
                     self.phase = Phase::Stopping { run, then, killed: true };
                     let patience = policy.kill_timeout.max(MIN_KILL_PATIENCE);
-                    vec![Effect::Signal(Signal::KILL), Effect::Arm(now.mono + patience)]
+                    vec![Effect::Ask(Ask::Signal(Signal::KILL)), Effect::Arm(now.mono + patience)]
                 }
                 // A child in an uninterruptible wait. Those who wait are told; the process stays `stopping`, so
                 // that it never runs twice.
@@ -285,19 +320,29 @@ impl Life {
     fn spawned(&mut self, run: Run, policy: &Policy, now: Now) -> Vec<Effect> {
         match self.phase {
             Phase::Starting => {
-                self.phase = Phase::Online(run);
                 self.started_at = now.wall;
                 self.error = None;
-                vec![Effect::Emit(EventKind::Online), Effect::Settled]
+                match policy.ready_within {
+                    None => self.up(run),
+                    Some(limit) => {
+                        self.phase = Phase::Launching(run);
+                        vec![Effect::Arm(now.mono + limit)]
+                    }
+                }
             }
             // It was stopped while it was being spawned: the child must not live on unowned.
             _ => self.begin_stop(run, Then::Rest, policy, now),
         }
     }
 
+    fn up(&mut self, run: Run) -> Vec<Effect> {
+        self.phase = Phase::Online(run);
+        vec![Effect::Disarm, Effect::Emit(EventKind::Online), Effect::Settled]
+    }
+
     fn begin_stop(&mut self, run: Run, then: Then, policy: &Policy, now: Now) -> Vec<Effect> {
         self.phase = Phase::Stopping { run, then, killed: false };
-        vec![Effect::Signal(policy.kill_signal), Effect::Arm(now.mono + policy.kill_timeout)]
+        vec![Effect::Ask(policy.stop), Effect::Arm(now.mono + policy.kill_timeout)]
     }
 
     /// Changes what follows a stop that is under way. A delete cannot be taken back, and a counted restart stays

@@ -23,13 +23,18 @@ use nix::{
 };
 use rpm_core::{AppSpec, Env, Interpreter, name::printable};
 
+use crate::{ipc, launch};
+
 /// What to start, ready for the kernel.
 pub(crate) struct Command<'a> {
     pub app: &'a AppSpec,
     /// The whole environment of the child.
     pub env: &'a Env,
+    pub stdin: OwnedFd,
     pub stdout: OwnedFd,
     pub stderr: OwnedFd,
+    /// Its end of an IPC channel.
+    pub channel: Option<OwnedFd>,
 }
 
 /// Why a child could not be started; what the user reads as the reason of `errored`.
@@ -82,17 +87,17 @@ pub(crate) fn spawn(command: &Command<'_>) -> Result<i32, SpawnError> {
     for (name, value) in command.env.iter() {
         envp.push(text(format!("{name}={value}").as_ref())?);
     }
+    let (program, argv) = as_other_user(app, program, argv)?;
     // The child inherits the directory. Nothing in the daemon depends on its own: all paths are absolute.
     env::set_current_dir(&app.cwd).map_err(|error| SpawnError::Directory(app.cwd.clone(), error))?;
     let system = |what| move |errno| (what, errno);
     let outcome = (|| {
-        let null = File::open("/dev/null")
-            .map_err(|error| ("opening /dev/null", Errno::from_raw(error.raw_os_error().unwrap_or(0))))?;
         let mut actions = PosixSpawnFileActions::init().map_err(system("preparing"))?;
-        for (fd, target) in
-            [(null.as_raw_fd(), 0), (command.stdout.as_raw_fd(), 1), (command.stderr.as_raw_fd(), 2)]
+        for (fd, target) in [(&command.stdin, 0), (&command.stdout, 1), (&command.stderr, 2)]
+            .into_iter()
+            .chain(command.channel.as_ref().map(|channel| (channel, ipc::CHILD_FD)))
         {
-            actions.add_dup2(fd, target).map_err(system("preparing"))?;
+            actions.add_dup2(fd.as_raw_fd(), target).map_err(system("preparing"))?;
         }
         let mut attributes = PosixSpawnAttr::init().map_err(system("preparing"))?;
         attributes
@@ -113,6 +118,35 @@ pub(crate) fn spawn(command: &Command<'_>) -> Result<i32, SpawnError> {
         Err(("start", Errno::ENOENT)) => Err(SpawnError::NoShebang(program)),
         Err((what, errno)) => Err(SpawnError::System { what, program, errno }),
     }
+}
+
+/// What to execute so that the program runs as the user that `app` names: this executable, which changes to that
+/// user and executes the program (see [`crate::launch`]).
+fn as_other_user(
+    app: &AppSpec,
+    program: PathBuf,
+    argv: Vec<CString>,
+) -> Result<(PathBuf, Vec<CString>), SpawnError> {
+    if app.uid.is_none() && app.gid.is_none() {
+        return Ok((program, argv));
+    }
+    let id = |id: Option<u32>| id.map_or_else(|| "-".to_owned(), |id| id.to_string());
+    let mut wrapped = Vec::with_capacity(argv.len() + 5);
+    for word in ["rpm", launch::VERB, &id(app.uid), &id(app.gid)] {
+        wrapped.push(text(word.as_ref())?);
+    }
+    wrapped.push(text(program.as_os_str())?);
+    wrapped.extend(argv);
+    // Also right when the file of this executable was replaced meanwhile.
+    Ok(("/proc/self/exe".into(), wrapped))
+}
+
+/// An end for standard input: a pipe that never ends, because the child holds both ends of it. `send` opens it
+/// through `/proc` to write to it.
+pub(crate) fn endless_input() -> io::Result<OwnedFd> {
+    let (reader, _writer) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+    let path = format!("/proc/self/fd/{}", reader.as_raw_fd());
+    Ok(File::options().read(true).write(true).open(path)?.into())
 }
 
 fn extend(argv: &mut Vec<CString>, args: &[String]) -> Result<(), SpawnError> {
@@ -156,7 +190,9 @@ mod tests {
         let mut env = Env::default();
         env.set("GREETING", "hello");
         env.set("PATH", "/usr/bin:/bin");
-        let pid = spawn(&Command { app: &app, env: &env, stdout: open(), stderr: open() })?;
+        let stdin = endless_input().unwrap();
+        let command = Command { app: &app, env: &env, stdin, stdout: open(), stderr: open(), channel: None };
+        let pid = spawn(&command)?;
         nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None).unwrap();
         Ok(fs::read_to_string(log).unwrap())
     }

@@ -12,13 +12,15 @@ use chrono::DateTime;
 use rpm_core::{
     AppSpec, Env, Exit, Home, ProcessId,
     cron::Zone,
+    process::Told,
     protocol::{Acted, ProcessRef, Reply},
 };
 use tokio::sync::mpsc;
 
 use crate::{
     clock::Now,
-    logs::{LogPaths, Pump},
+    ipc::Channel,
+    logs::{self, LogPaths, Pump},
     machine::{Life, Policy},
     tree::Member,
 };
@@ -46,16 +48,26 @@ pub(crate) struct Process {
     pub pid_file: PathBuf,
     /// Its output passes through these where lines get a date.
     pub pumps: Option<Pumps>,
+    /// Counts its runs: what belongs to an earlier one is dropped.
+    pub runs: u64,
+    /// The IPC channel of the present run.
+    pub channel: Option<Channel>,
+    /// What the present run told about itself.
+    pub told: Told,
+    /// The value of the app's `increment_var`.
+    pub increment: Option<i64>,
+    /// Actions that were asked of it and are not answered, by name.
+    pub triggers: Vec<(String, Replies)>,
     /// A stop that is under way.
     pub stopping: Option<Stopping>,
     /// Who wants to hear when what was asked for is done.
     pub waiters: Vec<Waiter>,
 }
 
-/// Both streams of a process with dates, and what they were made for.
+/// Both streams of a process whose lines need work, and what they were made for.
 pub(crate) struct Pumps {
     pub logs: LogPaths,
-    pub date_format: String,
+    pub form: logs::Form,
     pub out: Pump,
     pub error: Pump,
 }
@@ -81,7 +93,7 @@ impl Process {
     pub(crate) fn declare(&mut self, spec: Arc<AppSpec>, home: &Home, now: Now) {
         self.policy = Policy::of(&spec);
         self.logs = LogPaths::of(&spec, home, self.id);
-        self.pid_file = home.pid_file(&spec.name, self.id);
+        self.pid_file = logs::pid_file(&spec, home, self.id);
         self.spec = spec;
         self.tick = self.next_tick(now.wall);
     }
@@ -146,9 +158,14 @@ impl Table {
             deadline: None,
             tick: None,
             logs: LogPaths::of(&spec, home, id),
-            pid_file: home.pid_file(&spec.name, id),
-            spec,
+            pid_file: logs::pid_file(&spec, home, id),
             pumps: None,
+            runs: 0,
+            channel: None,
+            told: Told::default(),
+            increment: self.next_increment(&spec),
+            triggers: Vec::new(),
+            spec,
             stopping: None,
             waiters: Vec::new(),
         };
@@ -161,6 +178,15 @@ impl Table {
         let mut taken: Vec<u32> = self.named(name).map(|process| process.instance).collect();
         taken.sort_unstable();
         taken.into_iter().zip(0..).take_while(|(instance, n)| instance == n).count() as u32
+    }
+
+    /// The value of the app's `increment_var` for its next process: one more than the highest so far; at first what
+    /// its environment says, as a number.
+    fn next_increment(&self, spec: &AppSpec) -> Option<i64> {
+        let name = spec.increment_var.as_ref()?;
+        let highest = self.named(&spec.name).filter_map(|process| process.increment).max();
+        let declared = || spec.env.get(name).and_then(|value| value.parse().ok()).unwrap_or(0);
+        Some(highest.map_or_else(declared, |highest| highest + 1))
     }
 
     pub(crate) fn get(&self, id: ProcessId) -> Option<&Process> {

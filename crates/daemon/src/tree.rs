@@ -9,7 +9,11 @@ use std::{
     sync::Arc,
 };
 
-use nix::{errno::Errno, sys::signal::killpg, unistd::Pid};
+use nix::{
+    errno::Errno,
+    sys::signal::{kill, killpg},
+    unistd::Pid,
+};
 use rpm_core::Signal;
 use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 
@@ -83,6 +87,11 @@ pub(crate) fn signal_group(leader: i32, signal: Signal) -> io::Result<()> {
         Ok(()) | Err(Errno::ESRCH) => Ok(()),
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// Signals one child of ours that was not taken in yet.
+pub(crate) fn signal_child(pid: i32, signal: Signal) -> io::Result<()> {
+    Ok(kill(Pid::from_raw(pid), signal.as_nix())?)
 }
 
 /// Whether anybody, a zombie perhaps, is in the group that `leader` led.

@@ -7,6 +7,14 @@ use rpm_core::{Home, Persona};
 
 use crate::{context::variable, failure::Failure};
 
+/// Becomes the program of an app that runs as another user. Returns only if that fails.
+pub(super) fn launch() -> Result<(), Failure> {
+    match rpm_daemon::launch(std::env::args_os().skip(2)) {
+        Ok(never) => match never {},
+        Err(error) => Err(Failure::Error(error.to_string())),
+    }
+}
+
 /// Is the daemon until it ends.
 pub(super) fn run(persona: Persona) -> Result<(), Failure> {
     let home = Home::locate(persona, variable, Path::new("/"))

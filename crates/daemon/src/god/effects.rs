@@ -1,14 +1,15 @@
 //! Carrying out what the machine decides.
 
-use std::{io, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
-use rpm_core::{ProcessId, Signal, protocol::Reply};
+use rpm_core::{AppSpec, Home, ProcessId, Signal, process::Told, protocol::Reply};
 
 use super::{God, Gone, reply};
 use crate::{
     child_env::{self, Facts},
-    logs::{LogError, Output, Pump},
-    machine::{Effect, Event},
+    ipc::Channel,
+    logs::{Form, LogError, Output, Pump, Stream},
+    machine::{Ask, Effect, Event},
     procfs::Snapshot,
     reap,
     spawn::{self, SpawnError},
@@ -23,6 +24,10 @@ enum StartError {
     Log(#[from] LogError),
     #[error(transparent)]
     Spawn(#[from] SpawnError),
+    #[error("a pipe or channel: {0}")]
+    System(#[from] io::Error),
+    #[error("it is no longer in the table")]
+    Forgotten,
 }
 
 impl God {
@@ -30,7 +35,7 @@ impl God {
     pub(super) fn perform(&mut self, id: ProcessId, effect: Effect) -> Option<Event> {
         match effect {
             Effect::Spawn => return Some(self.spawn(id)),
-            Effect::Signal(signal) => self.signal_tree(id, signal),
+            Effect::Ask(ask) => self.ask(id, ask),
             Effect::Arm(at) => {
                 if let Some(process) = self.table.get_mut(id) {
                     process.deadline = Some(at);
@@ -58,31 +63,67 @@ impl God {
     }
 
     fn spawn(&mut self, id: ProcessId) -> Event {
-        let Some(process) = self.table.get_mut(id) else {
-            return Event::SpawnFailed { reason: "it is no longer in the table".to_owned() };
-        };
-        let started = prepare_output(process, &self.home).map_err(StartError::from).and_then(|output| {
-            let facts = Facts {
-                home: &self.home,
-                id,
-                instance: process.instance,
-                unique_id: &process.unique_id,
-                restart_time: process.life.restart_time,
-            };
-            let env = child_env::compose(&process.base_env, &process.spec, &facts);
-            let Output { stdout, stderr } = output;
-            Ok(spawn::spawn(&spawn::Command { app: &process.spec, env: &env, stdout, stderr })?)
-        });
-        match started {
+        match self.try_spawn(id) {
             Ok(pid) => {
-                if let Err(error) = write_pid_file(process, pid) {
-                    tracing::warn!("pid file {}: {error}", process.pid_file.display());
-                }
-                process.stopping = None;
                 self.table.own(pid, id);
+                if self.table.get(id).is_some_and(|process| process.spec.max_memory_restart.is_some()) {
+                    self.expect_checks();
+                }
                 Event::Spawned { pid }
             }
             Err(error) => Event::SpawnFailed { reason: error.to_string() },
+        }
+    }
+
+    fn try_spawn(&mut self, id: ProcessId) -> Result<i32, StartError> {
+        let Some(process) = self.table.get_mut(id) else { return Err(StartError::Forgotten) };
+        let Output { stdout, stderr } = prepare_output(process, &self.home)?;
+        process.runs += 1;
+        process.stopping = None;
+        process.told = Told::default();
+        let (channel, theirs) = if speaks_ipc(&process.spec) {
+            let (ours, theirs) = Channel::open(id, process.runs, self.messages.clone())?;
+            (Some(ours), Some(theirs))
+        } else {
+            (None, None)
+        };
+        process.channel = channel;
+        let facts = Facts {
+            home: &self.home,
+            id,
+            instance: process.instance,
+            unique_id: &process.unique_id,
+            restart_time: process.life.restart_time,
+            increment: process.increment,
+            channel: theirs.is_some(),
+        };
+        let env = child_env::compose(&process.base_env, &process.spec, &facts);
+        let stdin = spawn::endless_input()?;
+        let command =
+            spawn::Command { app: &process.spec, env: &env, stdin, stdout, stderr, channel: theirs };
+        let pid = spawn::spawn(&command)?;
+        if let Err(error) = write_pid_file(process, pid) {
+            tracing::warn!("pid file {}: {error}", process.pid_file.display());
+        }
+        Ok(pid)
+    }
+
+    /// Asks the tree of a process to end.
+    fn ask(&mut self, id: ProcessId, ask: Ask) {
+        match ask {
+            Ask::Signal(signal) => self.signal_tree(id, signal),
+            Ask::Message => {
+                let Some(process) = self.table.get_mut(id) else { return };
+                process.stopping.get_or_insert_default();
+                let heard = process.channel.as_ref().is_some_and(|channel| channel.send(&"shutdown".into()));
+                if !heard {
+                    tracing::warn!("process {id} has no IPC channel for a message to end");
+                }
+                if let Some(run) = process.life.run() {
+                    let members = self.members(id, run.pid);
+                    self.watch(id, members);
+                }
+            }
         }
     }
 
@@ -97,6 +138,12 @@ impl God {
         let Some(process) = self.table.get_mut(id) else { return };
         let Some(run) = process.life.run() else { return };
         process.stopping.get_or_insert_default();
+        if !process.spec.treekill {
+            if let Err(error) = tree::signal_child(run.pid, signal) {
+                tracing::error!("cannot send {signal} to pid {}: {error}", run.pid);
+            }
+            return;
+        }
         let members = self.members(id, run.pid);
         self.watch(id, members);
         let Some(stopping) = self.table.get(id).and_then(|process| process.stopping.as_ref()) else { return };
@@ -114,6 +161,9 @@ impl God {
 
     /// The live processes of the tree of `id`, the main process aside.
     fn members(&mut self, id: ProcessId, pid: i32) -> Vec<Member> {
+        if self.table.get(id).is_some_and(|process| !process.spec.treekill) {
+            return Vec::new();
+        }
         let marks = child_env::marks(&self.home, id);
         let Self { snapshot, table, .. } = self;
         if snapshot.is_none() {
@@ -152,7 +202,7 @@ impl God {
         if !stopping.survivors.is_empty() {
             return;
         }
-        if tree::group_exists(run.pid) {
+        if process.spec.treekill && tree::group_exists(run.pid) {
             // Somebody was forked after the look at the tree, or is a zombie.
             self.snapshot = None;
             let late = self.members(id, run.pid);
@@ -168,25 +218,36 @@ impl God {
     }
 }
 
+/// Whether a run gets an IPC channel: Node does, and what says that it uses one.
+fn speaks_ipc(app: &AppSpec) -> bool {
+    let program = Path::new(app.interpreter.as_str()).file_name().and_then(|name| name.to_str());
+    matches!(program, Some("node" | "nodejs" | "bun")) || app.wait_ready || app.shutdown_with_message
+}
+
 /// Where the next run writes to. Pumps are kept from run to run.
-fn prepare_output(process: &mut Process, home: &rpm_core::Home) -> Result<Output, LogError> {
-    let Some(date_format) = &process.spec.log_date_format else {
+fn prepare_output(process: &mut Process, home: &Home) -> Result<Output, LogError> {
+    if process.spec.disable_logs {
+        process.pumps = None;
+        return Output::none(&process.logs);
+    }
+    let Some(form) = Form::of(&process.spec, process.id, process.logs.combined.is_some()) else {
         process.pumps = None;
         return Output::direct(&process.logs);
     };
-    let current =
-        process.pumps.take().filter(|pumps| pumps.logs == process.logs && pumps.date_format == *date_format);
+    let current = process.pumps.take().filter(|pumps| pumps.logs == process.logs && pumps.form == form);
     let pumps = match current {
         Some(pumps) => pumps,
         None => {
-            let start = |stream, log: &std::path::Path| {
-                Pump::start(home.fifo(process.id, stream), log.to_owned(), date_format.clone())
+            let start = |stream: Stream, log: &Path| {
+                let fifo = home.fifo(process.id, stream.name());
+                let logs = [log.to_owned()].into_iter().chain(process.logs.combined.clone());
+                Pump::start(fifo, stream, form.clone(), logs)
             };
             Pumps {
-                out: start("out", &process.logs.out)?,
-                error: start("error", &process.logs.error)?,
+                out: start(Stream::Out, &process.logs.out)?,
+                error: start(Stream::Error, &process.logs.error)?,
                 logs: process.logs.clone(),
-                date_format: date_format.clone(),
+                form: form.clone(),
             }
         }
     };

@@ -49,7 +49,7 @@ impl God {
     }
 
     /// Reads what the processes use, unless that was done a moment ago.
-    fn look(&mut self) {
+    pub(super) fn look(&mut self) {
         let running = |process: &Process| {
             let run = process.life.run()?;
             Some(Subject { id: process.id, pid: run.pid, started: run.started.mono })
@@ -77,7 +77,7 @@ impl God {
             cpu: usage.cpu,
             memory: usage.memory,
             user: process.spec.username.clone(),
-            watching: false,
+            watching: !process.spec.watch.is_off(),
         }
     }
 
@@ -96,6 +96,7 @@ impl God {
             out_log: process.logs.out.clone(),
             error_log: process.logs.error.clone(),
             pid_file: process.pid_file.clone(),
+            told: process.told.clone(),
             next_tick: process.tick,
         }
     }

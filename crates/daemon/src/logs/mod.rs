@@ -3,6 +3,7 @@
 //! A child writes its log itself, through a descriptor in append mode: the daemon is not in the way, and its death
 //! loses nothing. Only an app that wants a date before each line writes into a pipe, which the pump empties.
 
+mod form;
 mod paths;
 mod pump;
 
@@ -13,7 +14,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(crate) use paths::LogPaths;
+pub(crate) use form::{Form, Stream};
+pub(crate) use paths::{LogPaths, pid_file};
 pub(crate) use pump::Pump;
 
 /// A log could not be opened.
@@ -52,6 +54,12 @@ pub(crate) fn truncate(path: &Path) -> Result<(), LogError> {
     }
 }
 
+/// Takes what is written to it nowhere.
+fn nowhere() -> Result<OwnedFd, LogError> {
+    let null = OpenOptions::new().write(true).open("/dev/null");
+    null.map(Into::into).map_err(|error| LogError { path: "/dev/null".into(), error })
+}
+
 /// The two descriptors that a child writes to.
 pub(crate) struct Output {
     pub stdout: OwnedFd,
@@ -68,5 +76,12 @@ impl Output {
             open(&paths.error)?.into()
         };
         Ok(Self { stdout, stderr })
+    }
+
+    /// Nowhere. The files are there all the same, as in PM2.
+    pub(crate) fn none(paths: &LogPaths) -> Result<Self, LogError> {
+        open(&paths.out)?;
+        open(&paths.error)?;
+        Ok(Self { stdout: nowhere()?, stderr: nowhere()? })
     }
 }

@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use rpm_core::{AppSpec, Home, LogTarget, ProcessId};
+use rpm_core::{AppSpec, CombinedLog, Home, LogTarget, ProcessId};
 
 /// The log files of one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LogPaths {
     pub out: PathBuf,
     pub error: PathBuf,
+    /// Both streams together.
+    pub combined: Option<PathBuf>,
 }
 
 impl LogPaths {
@@ -20,7 +22,21 @@ impl LogPaths {
             Some(LogTarget::Null) => PathBuf::from("/dev/null"),
             Some(LogTarget::File(path)) => numbered(path, id),
         };
-        Self { out: path(&app.out_file, "out"), error: path(&app.error_file, "error") }
+        let combined = match &app.log_file {
+            None | Some(CombinedLog::Default(false)) => None,
+            Some(CombinedLog::Default(true)) => Some(home.combined_log(&app.name, id)),
+            Some(CombinedLog::At(LogTarget::Null)) => None,
+            Some(CombinedLog::At(LogTarget::File(path))) => Some(numbered(path, id)),
+        };
+        Self { out: path(&app.out_file, "out"), error: path(&app.error_file, "error"), combined }
+    }
+}
+
+/// The pid file of one process: a declared one gets the id before its extension.
+pub(crate) fn pid_file(app: &AppSpec, home: &Home, id: ProcessId) -> PathBuf {
+    match &app.pid_file {
+        None => home.pid_file(&app.name, id),
+        Some(path) => numbered(path, Some(id)),
     }
 }
 

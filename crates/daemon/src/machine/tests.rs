@@ -45,9 +45,11 @@ impl World {
                     self.child = Some(self.next_pid);
                     self.event(Event::Spawned { pid: self.next_pid });
                 }
-                Effect::Signal(signal) => {
-                    assert!(self.child.is_some(), "a signal to nobody");
-                    self.signals.push(signal);
+                Effect::Ask(ask) => {
+                    assert!(self.child.is_some(), "nobody was asked to end");
+                    if let Ask::Signal(signal) = ask {
+                        self.signals.push(signal);
+                    }
                 }
                 Effect::Arm(at) => self.armed = Some(at),
                 Effect::Disarm => self.armed = None,
@@ -247,6 +249,54 @@ fn a_child_that_was_stopped_before_it_was_spawned_is_not_left_alone() {
 }
 
 /// An event, or `None` for the end of the child.
+fn slow_starter() -> World {
+    World::new(|app| {
+        app.wait_ready = true;
+        app.listen_timeout = Some(Millis(500));
+    })
+}
+
+#[test]
+fn one_that_announces_itself_is_up_when_it_has() {
+    let mut world = slow_starter();
+    world.event(Event::Start);
+    assert_eq!((world.status(), world.settled), (Status::Launching, 0));
+    // A second start waits with the first.
+    world.event(Event::Start).event(Event::Ready).event(Event::Ready);
+    assert_eq!((world.status(), world.settled, world.armed), (Status::Online, 1, None));
+}
+
+#[test]
+fn one_that_does_not_announce_itself_is_taken_to_be_up() {
+    let mut world = slow_starter();
+    world.event(Event::Start).after(499);
+    assert_eq!(world.status(), Status::Launching);
+    world.after(1);
+    assert_eq!((world.status(), world.settled), (Status::Online, 1));
+}
+
+#[test]
+fn a_launch_can_be_stopped_restarted_and_can_crash() {
+    let mut world = slow_starter();
+    world.event(Event::Start).event(Event::Stop);
+    assert_eq!(world.status(), Status::Stopping);
+    world.event(Event::Ready).exits(Exit::Signal(2));
+    assert_eq!(world.status(), Status::Stopped);
+    world.event(Event::Start).event(Event::Restart).exits(Exit::Signal(2));
+    assert_eq!((world.status(), world.life.restart_time), (Status::Launching, 1));
+    world.exits(Exit::Code(1));
+    assert_eq!((world.status(), world.life.restart_time), (Status::Launching, 2));
+}
+
+#[test]
+fn a_message_can_stand_for_the_signal_but_not_for_sigkill() {
+    let mut world = World::new(|app| app.shutdown_with_message = true);
+    world.event(Event::Start).event(Event::Stop);
+    assert_eq!(world.signals, []);
+    world.after(1_600);
+    assert_eq!(world.signals, [Signal::KILL]);
+}
+
 fn any_event() -> impl Strategy<Value = Option<Event>> {
     prop_oneof![
         Just(Some(Event::Start)),
@@ -254,6 +304,7 @@ fn any_event() -> impl Strategy<Value = Option<Event>> {
         Just(Some(Event::Restart)),
         Just(Some(Event::Tick)),
         Just(Some(Event::Reset)),
+        Just(Some(Event::Ready)),
         Just(Some(Event::Delete)),
         Just(Some(Event::Deadline)),
         Just(Some(Event::Exited { pid: 1, exit: Exit::Code(0) })),
@@ -271,9 +322,11 @@ proptest! {
         autorestart: bool,
         delay in prop::option::of(1u64..3_000),
         backoff in prop::option::of(1u64..3_000),
+        wait_ready: bool,
     ) {
         let mut world = World::new(|app| {
             app.autorestart = autorestart;
+            app.wait_ready = wait_ready;
             app.restart_delay = delay.map(Millis);
             app.exp_backoff_restart_delay = backoff.map(Millis);
         });
@@ -288,7 +341,7 @@ proptest! {
                 return Ok(());
             }
             prop_assert_eq!(world.child, world.life.run().map(|run| run.pid));
-            if world.life.phase == Phase::Waiting {
+            if matches!(world.life.phase, Phase::Waiting | Phase::Launching(_)) {
                 prop_assert!(world.armed.is_some());
             }
             prop_assert!(world.life.phase != Phase::Starting);

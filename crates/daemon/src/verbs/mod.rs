@@ -2,6 +2,7 @@
 
 mod act;
 mod files;
+mod message;
 mod scale;
 mod start;
 
