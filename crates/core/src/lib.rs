@@ -11,6 +11,7 @@ pub mod frame;
 pub mod home;
 pub mod name;
 pub mod persona;
+pub mod pm2_env;
 pub mod process;
 pub mod protocol;
 pub mod selector;

@@ -121,6 +121,9 @@ pub struct ProcessInfo {
     pub out_log: PathBuf,
     /// The log of its standard error.
     pub error_log: PathBuf,
+    /// The log of both together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub combined_log: Option<PathBuf>,
     /// Its pid file.
     pub pid_file: PathBuf,
     /// What the app told about itself.

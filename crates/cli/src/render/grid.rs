@@ -20,6 +20,8 @@ const FRAME: TableStyle = NOTHING
 pub(crate) struct Grid {
     widths: Vec<u16>,
     paint: Paint,
+    /// What stands between cells.
+    bar: String,
     rule: String,
     bottom: String,
     text: String,
@@ -35,7 +37,8 @@ impl Grid {
         frame.set_constraints(widths.iter().map(|width| ColumnConstraint::Absolute(Width::Fixed(*width))));
         let mut lines = frame.lines();
         let [top, _, rule, _, bottom] = std::array::from_fn(|_| lines.next().unwrap_or_default());
-        let mut grid = Self { widths, paint, rule, bottom, text: String::new(), column: 0 };
+        let bar = paint.paint(Style::GREY, "│");
+        let mut grid = Self { widths, paint, bar, rule, bottom, text: String::new(), column: 0 };
         grid.border(&top);
         grid
     }
@@ -61,25 +64,35 @@ impl Grid {
 
     /// The next cell of the row. What is too long is cut.
     pub(crate) fn cell(&mut self, style: Style, content: &str) {
-        let Some(width) = self.widths.get(self.column).map(|width| usize::from(*width)) else { return };
-        self.paint.push(&mut self.text, Style::GREY, "│");
+        let Some(width) = self.widths.get(self.column) else { return };
+        let room = usize::from(*width).saturating_sub(2);
+        self.text.push_str(&self.bar);
         self.text.push(' ');
-        let room = width.saturating_sub(2);
-        let taken = if display_width(content) <= room {
+        let taken = display_width(content);
+        let left = if taken <= room {
             self.paint.push(&mut self.text, style, content);
-            display_width(content)
+            room - taken
         } else {
             let cut = cut(content, room);
             self.paint.push(&mut self.text, style, &cut);
-            display_width(&cut)
+            room - display_width(&cut)
         };
-        self.text.extend(std::iter::repeat_n(' ', room + 1 - taken));
+        self.blanks(left + 1);
         self.column += 1;
         if self.column == self.widths.len() {
-            self.paint.push(&mut self.text, Style::GREY, "│");
+            self.text.push_str(&self.bar);
             self.text.push('\n');
             self.column = 0;
         }
+    }
+
+    fn blanks(&mut self, mut count: usize) {
+        const BLANKS: &str = "                                ";
+        while count > BLANKS.len() {
+            self.text.push_str(BLANKS);
+            count -= BLANKS.len();
+        }
+        self.text.push_str(&BLANKS[..count]);
     }
 
     /// The whole table.

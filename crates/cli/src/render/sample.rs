@@ -46,6 +46,7 @@ pub(crate) fn info(id: u32, name: &str, status: Status) -> ProcessInfo {
         error: None,
         out_log: format!("/home/me/.rpm/logs/{name}-out.log").into(),
         error_log: format!("/home/me/.rpm/logs/{name}-error.log").into(),
+        combined_log: None,
         pid_file: format!("/home/me/.rpm/pids/{name}-{id}.pid").into(),
         told: rpm_core::process::Told::default(),
         next_tick: None,
