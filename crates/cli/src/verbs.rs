@@ -6,6 +6,7 @@ mod describe;
 mod env;
 mod flush;
 mod id;
+mod import;
 mod jlist;
 mod kill;
 mod list;
@@ -63,6 +64,7 @@ const VERBS: &[&Verb] = &[
     &id::VERB,
     &save::VERB,
     &resurrect::VERB,
+    &import::VERB,
     &ping::VERB,
     &kill::VERB,
 ];
@@ -79,7 +81,8 @@ impl<'a> Invocation<'a> {
     /// Reads the arguments.
     fn read<A: Args>(self) -> Result<(Context<'a>, A), Failure> {
         let Verb { name, about, takes_options, .. } = self.verb;
-        let (options, own) = parse::<A>(name, about, *takes_options, self.args)?;
+        let name = format!("{} {name}", self.persona.word());
+        let (options, own) = parse::<A>(&name, about, *takes_options, self.args)?;
         Ok((Context::new(self.persona, options, self.out)?, own))
     }
 

@@ -4,6 +4,8 @@
 //! with any number of [`Reply`] frames, the last of which is [`Reply::End`] or [`Reply::Failed`]. The events of a
 //! subscription are replies that go on until the connection closes.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{AppSpec, Env, ProcessId, ProcessInfo, ProcessSummary, Selector, Signal, Status, process::Exit};
@@ -45,8 +47,12 @@ pub enum Request {
         /// Also when the list is empty.
         force: bool,
     },
-    /// Starts what the dump file names and is not there.
-    Resurrect,
+    /// Starts what a dump names and is not there.
+    Resurrect {
+        /// Another dump than the home's own; one of PM2 will do.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dump: Option<PathBuf>,
+    },
     /// Sends a signal to the main process of each that is selected.
     Signal(SendSignal),
     /// Writes a line to the standard input of one process.
@@ -202,7 +208,7 @@ pub enum Reply {
     /// Something worth telling, in words.
     Note(String),
     /// A file that was written or emptied.
-    File(std::path::PathBuf),
+    File(PathBuf),
     /// So many processes have got a message.
     Reached(u32),
     /// What an app answered to an action.

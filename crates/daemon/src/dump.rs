@@ -1,5 +1,7 @@
 //! The list that `save` writes and `resurrect` reads.
 
+mod pm2;
+
 use std::{
     collections::HashMap,
     fs::{self, File, OpenOptions},
@@ -9,8 +11,9 @@ use std::{
     sync::Arc,
 };
 
-use rpm_core::{AppSpec, Env, Home};
+use rpm_core::{AppSpec, Env, Home, Persona, pm2_env::Saved};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::table::{Process, Table};
 
@@ -36,16 +39,6 @@ struct Entry {
     running: bool,
 }
 
-/// A process as it was saved.
-#[derive(Clone, Debug)]
-pub(crate) struct Saved {
-    pub spec: Arc<AppSpec>,
-    pub base_env: Arc<Env>,
-    pub instance: u32,
-    pub unique_id: Arc<str>,
-    pub running: bool,
-}
-
 /// Why a dump could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DumpError {
@@ -56,14 +49,17 @@ pub(crate) enum DumpError {
     #[error("{0} is no process list: {1}")]
     Malformed(PathBuf, String),
     #[error("{path} has format {found}, this version reads up to {VERSION}: use the newer rpm that wrote it")]
-    Newer { path: PathBuf, found: u32 },
+    Newer { path: PathBuf, found: u64 },
 }
 
 /// Writes the table to the home's dump file, as a whole or not at all; the file before it is kept as a backup.
 pub(crate) fn save(home: &Home, table: &Table) -> Result<PathBuf, DumpError> {
     let path = home.dump();
     let write = || -> io::Result<()> {
-        let text = serde_json::to_vec_pretty(&collect(table))?;
+        let text = match home.persona() {
+            Persona::Rpm => serde_json::to_vec_pretty(&collect(table))?,
+            Persona::Pm2 => serde_json::to_vec_pretty(&pm2::collect(table)?)?,
+        };
         let fresh = path.with_extension(format!("{}.new", home.persona().word()));
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
         file.write_all(&text)?;
@@ -102,10 +98,10 @@ fn collect(table: &Table) -> Dump {
 /// Reads the home's dump, or its backup where the dump is missing or damaged. `None` where there is neither. What
 /// cannot be read is left as it is.
 pub(crate) fn load(home: &Home) -> Result<Option<Vec<Saved>>, DumpError> {
-    match read(&home.dump()) {
+    match read(&home.dump(), home) {
         Ok(Some(saved)) => Ok(Some(saved)),
         Err(newer @ DumpError::Newer { .. }) => Err(newer),
-        failed => match read(&home.dump_backup()) {
+        failed => match read(&home.dump_backup(), home) {
             Ok(Some(saved)) => {
                 tracing::warn!("{} is missing or damaged: reading its backup", home.dump().display());
                 Ok(Some(saved))
@@ -115,23 +111,26 @@ pub(crate) fn load(home: &Home) -> Result<Option<Vec<Saved>>, DumpError> {
     }
 }
 
-fn read(path: &Path) -> Result<Option<Vec<Saved>>, DumpError> {
-    #[derive(Deserialize)]
-    struct Version {
-        version: u32,
-    }
-
+/// Reads one file, in our format or PM2's. `None` where there is none.
+pub(crate) fn read(path: &Path, home: &Home) -> Result<Option<Vec<Saved>>, DumpError> {
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(DumpError::Read(path.to_owned(), error)),
     };
     let malformed = |reason: String| DumpError::Malformed(path.to_owned(), reason);
-    let Version { version } = serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
-    if version > VERSION {
-        return Err(DumpError::Newer { path: path.to_owned(), found: version });
+    let value: Value = serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
+    if let Value::Array(entries) = &value {
+        return pm2::restore(entries, home).map(Some).map_err(malformed);
     }
-    let dump: Dump = serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
+    match value.get("version").and_then(Value::as_u64) {
+        Some(version) if version > VERSION.into() => {
+            return Err(DumpError::Newer { path: path.to_owned(), found: version });
+        }
+        Some(_) => {}
+        None => return Err(malformed("expected a version, or the list that PM2 writes".to_owned())),
+    }
+    let dump: Dump = serde_json::from_value(value).map_err(|error| malformed(error.to_string()))?;
     let saved = |entry: Entry| {
         let base_env = dump
             .environments
@@ -196,6 +195,23 @@ mod tests {
         assert_eq!(fs::read(home.dump()).unwrap().len(), text.len() / 2);
         fs::remove_file(home.dump_backup()).unwrap();
         assert!(matches!(load(&home), Err(DumpError::Malformed(..))));
+    }
+
+    #[test]
+    fn under_pm2s_name_the_list_is_pm2s_and_loses_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = Home::new(directory.path().into(), Persona::Pm2);
+        let table = table(&home, &["a", "b"]);
+        save(&home, &table).unwrap();
+        let text = fs::read(directory.path().join("dump.pm2")).unwrap();
+        let list: Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!((&list[1]["name"], &list[1]["env"]["A"]), (&"b".into(), &"1".into()));
+        assert_eq!(list[0].get("pm_id"), None);
+        let saved = load(&home).unwrap().unwrap();
+        assert_eq!(saved.len(), 2);
+        for (saved, process) in saved.iter().zip(table.iter()) {
+            assert_eq!((&saved.spec, &saved.base_env), (&process.spec, &process.base_env));
+        }
     }
 
     #[test]

@@ -178,7 +178,7 @@ impl God {
             Request::Scale(scale) => self.scale(&scale, &replies),
             Request::Flush(selector) => self.flush(selector.as_ref(), &replies),
             Request::Save { force } => self.save(force, &replies),
-            Request::Resurrect => self.resurrect(&replies),
+            Request::Resurrect { dump } => self.resurrect(dump.as_deref(), &replies),
             Request::Signal(request) => self.send_signal(&request, &replies),
             Request::Input(input) => self.input(&input, &replies),
             Request::Trigger(trigger) => self.trigger(&trigger, &replies),

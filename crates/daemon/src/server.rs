@@ -132,7 +132,7 @@ async fn answer(stream: &mut Stream, answers: &mut mpsc::Receiver<Reply>) -> Res
         let mut ended = more == 0;
         let mut frames = Vec::new();
         for reply in batch.drain(..) {
-            ended |= matches!(reply, Reply::Failed(_));
+            ended |= matches!(reply, Reply::End | Reply::Failed(_));
             frames.extend(frame::encode(&reply)?);
         }
         if more == 0 {

@@ -7,7 +7,7 @@ use rpm_core::{ProcessInfo, ProcessSummary, Selector, protocol::Reply};
 use super::{God, reply};
 use crate::{
     clock::Now,
-    meter::Subject,
+    meter::{Subject, Usage},
     procfs::Snapshot,
     table::{Process, Replies},
 };
@@ -24,7 +24,8 @@ impl God {
         self.look();
         let mut processes = self.table.iter().peekable();
         while processes.peek().is_some() {
-            let rows = processes.by_ref().take(ROWS).map(|process| self.summary(process)).collect();
+            let rows =
+                processes.by_ref().take(ROWS).map(|process| process.summary(self.usage(process))).collect();
             reply(replies, Reply::Rows(rows));
         }
     }
@@ -41,7 +42,7 @@ impl God {
             Ok(ids) => {
                 for ids in ids.chunks(DESCRIPTIONS) {
                     let processes = ids.iter().filter_map(|&id| self.table.get(id));
-                    let processes = processes.map(|process| self.info(process)).collect();
+                    let processes = processes.map(|process| process.info(self.usage(process))).collect();
                     reply(replies, Reply::Processes(processes));
                 }
             }
@@ -61,43 +62,50 @@ impl God {
         }
     }
 
-    fn summary(&self, process: &Process) -> ProcessSummary {
-        let run = process.life.run();
-        let usage = run.map_or_else(Default::default, |run| self.meter.usage(process.id, run.pid));
+    fn usage(&self, process: &Process) -> Usage {
+        process.life.run().map_or_else(Usage::default, |run| self.meter.usage(process.id, run.pid))
+    }
+}
+
+impl Process {
+    /// Its row of `list`.
+    fn summary(&self, usage: Usage) -> ProcessSummary {
         ProcessSummary {
-            id: process.id,
-            name: process.spec.name.clone(),
-            namespace: process.spec.namespace.clone(),
-            version: process.spec.version.clone(),
-            exec_mode: process.spec.exec_mode,
-            pid: run.map_or(0, |run| run.pid),
-            pm_uptime: process.life.started_at,
-            restart_time: process.life.restart_time,
-            status: process.life.status(),
+            id: self.id,
+            name: self.spec.name.clone(),
+            namespace: self.spec.namespace.clone(),
+            version: self.spec.version.clone(),
+            exec_mode: self.spec.exec_mode,
+            pid: self.life.run().map_or(0, |run| run.pid),
+            pm_uptime: self.life.started_at,
+            restart_time: self.life.restart_time,
+            status: self.life.status(),
             cpu: usage.cpu,
             memory: usage.memory,
-            user: process.spec.username.clone(),
-            watching: !process.spec.watch.is_off(),
+            user: self.spec.username.clone(),
+            watching: !self.spec.watch.is_off(),
         }
     }
 
-    fn info(&self, process: &Process) -> ProcessInfo {
+    /// All about it.
+    pub(crate) fn info(&self, usage: Usage) -> ProcessInfo {
         ProcessInfo {
-            summary: self.summary(process),
-            spec: Arc::clone(&process.spec),
-            base_env: Arc::clone(&process.base_env),
-            instance: process.instance,
-            unique_id: process.unique_id.to_string(),
-            created_at: process.life.created_at,
-            unstable_restarts: process.life.unstable_restarts,
-            prev_restart_delay: process.life.prev_delay,
-            exit: process.life.exit,
-            error: process.life.error.clone(),
-            out_log: process.logs.out.clone(),
-            error_log: process.logs.error.clone(),
-            pid_file: process.pid_file.clone(),
-            told: process.told.clone(),
-            next_tick: process.tick,
+            summary: self.summary(usage),
+            spec: Arc::clone(&self.spec),
+            base_env: Arc::clone(&self.base_env),
+            instance: self.instance,
+            unique_id: self.unique_id.to_string(),
+            created_at: self.life.created_at,
+            unstable_restarts: self.life.unstable_restarts,
+            prev_restart_delay: self.life.prev_delay,
+            exit: self.life.exit,
+            error: self.life.error.clone(),
+            out_log: self.logs.out.clone(),
+            error_log: self.logs.error.clone(),
+            combined_log: self.logs.combined.clone(),
+            pid_file: self.pid_file.clone(),
+            told: self.told.clone(),
+            next_tick: self.tick,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `flush`, `save` and `resurrect`: what has to do with files of the home.
 
+use std::path::Path;
+
 use rpm_core::{
     Selector,
     protocol::{Failure, Reply},
@@ -50,12 +52,16 @@ impl God {
         }
     }
 
-    /// Starts what the dump file names and is not there, instance by instance.
-    pub(crate) fn resurrect(&mut self, replies: &Replies) {
+    /// Starts what a dump names and is not there, instance by instance.
+    pub(crate) fn resurrect(&mut self, file: Option<&Path>, replies: &Replies) {
         if self.is_ending() {
             return refuse(replies, Failure::Ending);
         }
-        let saved = match dump::load(&self.home) {
+        let saved = match file {
+            None => dump::load(&self.home),
+            Some(path) => dump::read(path, &self.home),
+        };
+        let saved = match saved {
             Ok(Some(saved)) => saved,
             Ok(None) => return refuse(replies, Failure::NoDump),
             Err(error) => return refuse(replies, Failure::Io(error.to_string())),
