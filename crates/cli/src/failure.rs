@@ -19,6 +19,8 @@ pub(crate) enum Failure {
     Help(String),
     /// All has been said.
     Said,
+    /// `[RPM] …` on standard output.
+    Told(String),
     /// `[RPM][ERROR] …` on standard error.
     Error(String),
     /// `[RPM][WARN] …` on standard error.
@@ -66,6 +68,7 @@ pub(crate) fn conclude(out: &mut Output, outcome: Result<(), Failure>) -> ExitCo
             code = SUCCESS;
             out.data(text.as_bytes());
         }
+        Err(Failure::Told(message)) => out.info(&message),
         Err(Failure::Error(message)) => out.error(&message),
         Err(Failure::Warning(message)) => out.alert(&message),
         Err(Failure::Bare(lines)) => out.error_line(&lines),

@@ -31,6 +31,7 @@ pub(crate) struct Options {
 /// One option.
 #[derive(Debug)]
 pub(crate) struct Opt {
+    /// With its dashes, so that no argument of a verb is called the same.
     long: &'static str,
     aliases: &'static [&'static str],
     short: Option<char>,
@@ -79,75 +80,84 @@ impl Opt {
 }
 
 const OPTIONS: &[Opt] = &[
-    value("name", "name", Attribute("name"), "Name of the app").short('n'),
-    value("instances", "number", Attribute("instances"), "Number of processes (`max`: one for each CPU)")
+    value("--name", "name", Attribute("name"), "Name of the app").short('n'),
+    value("--instances", "number", Attribute("instances"), "Number of processes (`max`: one for each CPU)")
         .short('i'),
-    value("interpreter", "program", Attribute("interpreter"), "What runs the script (`none`: itself)"),
-    value("interpreter-args", "args", Attribute("interpreter_args"), "Arguments of the interpreter")
-        .alias(&["node-args"]),
-    value("output", "path", Attribute("out_file"), "File for standard output").short('o'),
-    value("error", "path", Attribute("error_file"), "File for standard error").short('e'),
+    value("--interpreter", "program", Attribute("interpreter"), "What runs the script (`none`: itself)"),
+    value("--interpreter-args", "args", Attribute("interpreter_args"), "Arguments of the interpreter")
+        .alias(&["--node-args"]),
+    value("--output", "path", Attribute("out_file"), "File for standard output").short('o'),
+    value("--error", "path", Attribute("error_file"), "File for standard error").short('e'),
     value(
-        "log-date-format",
+        "--log-date-format",
         "format",
         Attribute("log_date_format"),
         "Date before each log line (day.js tokens)",
     ),
-    flag("time", Sets("time", "true"), "Date before each log line"),
-    flag("merge-logs", Sets("merge_logs", "true"), "One log for all instances"),
-    value("namespace", "name", Attribute("namespace"), "Namespace of the app"),
-    value("cwd", "path", Attribute("cwd"), "Directory in which the app runs"),
-    value("kill-timeout", "ms", Attribute("kill_timeout"), "Time to end before SIGKILL").short('k'),
-    value("kill-signal", "signal", Attribute("kill_signal"), "Signal that asks it to end (SIGINT)"),
-    value("restart-delay", "ms", Attribute("restart_delay"), "Pause before an automatic restart"),
+    flag("--time", Sets("time", "true"), "Date before each log line"),
+    flag("--merge-logs", Sets("merge_logs", "true"), "One log for all instances"),
+    value("--namespace", "name", Attribute("namespace"), "Namespace of the app"),
+    value("--cwd", "path", Attribute("cwd"), "Directory in which the app runs"),
+    value("--kill-timeout", "ms", Attribute("kill_timeout"), "Time to end before SIGKILL").short('k'),
+    value("--kill-signal", "signal", Attribute("kill_signal"), "Signal that asks it to end (SIGINT)"),
+    value("--restart-delay", "ms", Attribute("restart_delay"), "Pause before an automatic restart"),
     value(
-        "exp-backoff-restart-delay",
+        "--exp-backoff-restart-delay",
         "ms",
         Attribute("exp_backoff_restart_delay"),
         "First pause of a growing series before automatic restarts",
     ),
-    value("max-restarts", "number", Attribute("max_restarts"), "Short runs in a row before it is errored"),
-    value("min-uptime", "ms", Attribute("min_uptime"), "A shorter run counts as short"),
+    value("--max-restarts", "number", Attribute("max_restarts"), "Short runs in a row before it is errored"),
+    value("--min-uptime", "ms", Attribute("min_uptime"), "A shorter run counts as short"),
     value(
-        "cron",
+        "--cron",
         "pattern",
         Attribute("cron_restart"),
         "Start or restart it on this schedule (`0`: no longer)",
     )
     .short('c')
-    .alias(&["cron-restart"]),
+    .alias(&["--cron-restart"]),
     value(
-        "stop-exit-codes",
+        "--stop-exit-codes",
         "codes",
         Attribute("stop_exit_codes"),
         "Exit codes after which it stays stopped",
     ),
-    flag("no-autorestart", Sets("autorestart", "false"), "Do not start it again when it ends"),
-    flag("no-autostart", Sets("autostart", "false"), "Declare it without starting it"),
-    value("env", "name", Says(|options, name| options.profile = Some(name)), "Use the file's `env_<name>`"),
-    value("only", "names", Says(|options, names| options.only = Some(names)), "Only these apps of the file"),
-    flag("update-env", Says(|options, _| options.update_env = true), "Give it the environment of this shell")
-        .short('a'),
-    flag("force", Says(|options, _| options.force = true), "Start another of the same; save an empty list")
+    flag("--no-autorestart", Sets("autorestart", "false"), "Do not start it again when it ends"),
+    flag("--no-autostart", Sets("autostart", "false"), "Declare it without starting it"),
+    value("--env", "name", Says(|options, name| options.profile = Some(name)), "Use the file's `env_<name>`"),
+    value(
+        "--only",
+        "names",
+        Says(|options, names| options.only = Some(names)),
+        "Only these apps of the file",
+    ),
+    flag(
+        "--update-env",
+        Says(|options, _| options.update_env = true),
+        "Give it the environment of this shell",
+    )
+    .short('a'),
+    flag("--force", Says(|options, _| options.force = true), "Start another of the same; save an empty list")
         .short('f'),
     value(
-        "parallel",
+        "--parallel",
         "number",
         Says(|_, _| {}),
         "Accepted for PM2's sake: actions are carried out side by side",
     ),
     value(
-        "sort",
+        "--sort",
         "field",
         Says(|options, field| options.sort = Some(field)),
         "Order of the list (`cpu:desc`)",
     ),
-    flag("mini-list", Says(|options, _| options.mini_list = true), "List as plain lines").short('m'),
-    flag("silent", Says(|options, _| options.silent = true), "Write nothing but data").short('s'),
-    flag("no-color", Says(|options, _| options.no_color = true), "No colours"),
+    flag("--mini-list", Says(|options, _| options.mini_list = true), "List as plain lines").short('m'),
+    flag("--silent", Says(|options, _| options.silent = true), "Write nothing but data").short('s'),
+    flag("--no-color", Says(|options, _| options.no_color = true), "No colours"),
 ];
 
-/// The option of a long name, without its dashes.
+/// The option of a long name.
 pub(crate) fn by_long(long: &str) -> Option<&'static Opt> {
     OPTIONS.iter().find(|option| option.long == long || option.aliases.contains(&long))
 }
@@ -157,12 +167,16 @@ pub(crate) fn by_short(letter: char) -> Option<&'static Opt> {
     OPTIONS.iter().find(|option| option.short == Some(letter))
 }
 
+fn bare(long: &'static str) -> &'static str {
+    long.trim_start_matches('-')
+}
+
 /// Adds all options to a verb. Their help is shown where they mean something.
 pub(crate) fn describe(command: Command, shown: bool) -> Command {
     command.args(OPTIONS.iter().map(|option| {
         let arg = Arg::new(option.long)
-            .long(option.long)
-            .visible_aliases(option.aliases.iter().copied())
+            .long(bare(option.long))
+            .visible_aliases(option.aliases.iter().map(|alias| bare(alias)))
             .short(option.short)
             .help(option.about)
             .hide(!shown);

@@ -10,14 +10,15 @@ use crate::failure::Failure;
 
 /// Reads the arguments of a verb: the global options, and its own.
 ///
-/// `shows_options` says whether its help lists the global ones.
+/// `name` is how it was called, as `rpm start`; `shows_options` says whether its help lists the global options.
 pub(crate) fn parse<A: Args>(
-    verb: &'static str,
+    name: &str,
     about: &'static str,
     shows_options: bool,
     args: Vec<String>,
 ) -> Result<(Options, A), Failure> {
-    let command = A::augment_args(options::describe(Command::new(verb), shows_options))
+    let command = A::augment_args(options::describe(Command::new("verb"), shows_options))
+        .bin_name(name)
         .about(about)
         .no_binary_name(true)
         .disable_version_flag(true)
@@ -44,7 +45,7 @@ fn refusal(error: &clap::Error, mut command: Command) -> Failure {
         }
         ErrorKind::UnknownArgument if !culprit.starts_with('-') => {
             let usage = command.render_usage();
-            return Failure::Bare(format!("Unknown command argument: {culprit}\n\n{usage}"));
+            return Failure::Told(format!("\nUnknown command argument: {culprit}\n\n{usage}"));
         }
         ErrorKind::UnknownArgument => match error.get(ContextKind::SuggestedArg) {
             Some(ContextValue::String(suggestion)) => {
@@ -82,7 +83,7 @@ mod tests {
     }
 
     fn read(line: &str) -> Result<(Options, Sample), Failure> {
-        parse("sample", "About it.", true, line.split_whitespace().map(str::to_owned).collect())
+        parse("rpm sample", "About it.", true, line.split_whitespace().map(str::to_owned).collect())
     }
 
     fn refused(line: &str) -> String {
@@ -133,6 +134,7 @@ mod tests {
     #[test]
     fn help_is_no_failure() {
         let Err(Failure::Help(text)) = read("--help") else { panic!() };
-        assert!(text.contains("About it.") && text.contains("--lines") && text.contains("--kill-signal"));
+        assert!(text.contains("Usage: rpm sample ") && text.contains("About it."), "{text}");
+        assert!(text.contains("--lines") && text.contains("--kill-signal"), "{text}");
     }
 }

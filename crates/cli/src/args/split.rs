@@ -38,8 +38,8 @@ pub(crate) fn split(mut args: Vec<String>) -> Line {
 
 /// Whether the argument after `option` is its value.
 fn takes_next(option: &str) -> bool {
-    if let Some(long) = option.strip_prefix("--") {
-        return options::by_long(long).is_some_and(options::Opt::takes_value);
+    if option.starts_with("--") {
+        return options::by_long(option).is_some_and(options::Opt::takes_value);
     }
     // `-fn web`: the value follows the first letter that takes one, or is what comes after `-fn`.
     let mut letters = option.chars().skip(1);

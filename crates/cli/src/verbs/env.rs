@@ -12,6 +12,7 @@ pub(super) const VERB: Verb =
 #[derive(Args, Debug)]
 struct Environment {
     /// Id of the process.
+    #[arg(value_name = "id")]
     id: String,
 }
 

@@ -11,6 +11,7 @@ pub(super) const VERB: Verb =
 #[derive(Args, Debug)]
 struct Id {
     /// Name of the app.
+    #[arg(value_name = "name")]
     name: String,
 }
 

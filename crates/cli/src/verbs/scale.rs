@@ -20,6 +20,7 @@ struct ScaleArgs {
     #[arg(value_name = "app_name")]
     app: String,
     /// How many; with a plus, how many more.
+    #[arg(value_name = "number")]
     number: String,
 }
 
