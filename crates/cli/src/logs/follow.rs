@@ -19,18 +19,31 @@ pub(crate) struct Follower {
     unfinished: Vec<u8>,
 }
 
-#[derive(Debug)]
-struct Open {
-    file: File,
+/// A place in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
     /// Device and number: the same path may become another file.
     identity: (u64, u64),
     position: u64,
 }
 
+impl Mark {
+    /// The end of a file.
+    pub(crate) fn of(meta: &fs::Metadata) -> Self {
+        Self { identity: (meta.dev(), meta.ino()), position: meta.len() }
+    }
+}
+
+#[derive(Debug)]
+struct Open {
+    file: File,
+    mark: Mark,
+}
+
 impl Open {
     fn at(file: File, position: u64) -> io::Result<Self> {
-        let meta = file.metadata()?;
-        Ok(Self { identity: (meta.dev(), meta.ino()), file, position })
+        let mark = Mark { position, ..Mark::of(&file.metadata()?) };
+        Ok(Self { file, mark })
     }
 }
 
@@ -38,6 +51,19 @@ impl Follower {
     /// Follows a file that need not be there.
     pub(crate) fn new(path: PathBuf) -> Self {
         Self { path, open: None, unfinished: Vec::new() }
+    }
+
+    /// Follows a file from a place in it, and from the beginning if it has become another.
+    pub(crate) fn from_mark(path: PathBuf, mark: Mark) -> io::Result<Self> {
+        match File::open(&path) {
+            Ok(file) => {
+                let open = Open::at(file, mark.position)?;
+                let same = open.mark.identity == mark.identity;
+                Ok(Self { open: same.then_some(open), ..Self::new(path) })
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::new(path)),
+            Err(error) => Err(error),
+        }
     }
 
     /// Goes on where `file`, which was opened at the path, was read to.
@@ -60,7 +86,7 @@ impl Follower {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
                 Err(error) => return Err(error),
             };
-            if self.open.as_ref().is_some_and(|open| open.identity == identity) {
+            if self.open.as_ref().is_some_and(|open| open.mark.identity == identity) {
                 return Ok(());
             }
             // The old file may have grown between the two looks.
@@ -79,18 +105,18 @@ impl Follower {
 
 /// Reads what is new in one file.
 fn read_new(open: &mut Open, unfinished: &mut Vec<u8>, print: &mut impl FnMut(&[u8])) -> io::Result<()> {
-    if open.file.metadata()?.len() < open.position {
+    if open.file.metadata()?.len() < open.mark.position {
         finish(unfinished, print);
-        open.position = 0;
+        open.mark.position = 0;
     }
-    open.file.seek(SeekFrom::Start(open.position))?;
+    open.file.seek(SeekFrom::Start(open.mark.position))?;
     let mut block = vec![0; 64 << 10];
     loop {
         let length = open.file.read(&mut block)?;
         if length == 0 {
             return Ok(());
         }
-        open.position += length as u64;
+        open.mark.position += length as u64;
         let mut rest = &block[..length];
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             if unfinished.is_empty() {
@@ -187,6 +213,24 @@ mod tests {
         assert_eq!(look(&mut follower), NOTHING);
         case.append("new\n");
         assert_eq!(look(&mut follower), ["new"]);
+    }
+
+    #[test]
+    fn a_mark_is_good_for_its_own_file_only() {
+        let mut case = Case::new();
+        case.append("before\n");
+        let mark = Mark::of(&fs::metadata(case.path("log")).unwrap());
+        case.append("after\n");
+        case.follower = Follower::from_mark(case.path("log"), mark).unwrap();
+        assert_eq!(case.look(), ["after"]);
+        fs::rename(case.path("log"), case.path("log.1")).unwrap();
+        case.append("another file\n");
+        case.follower = Follower::from_mark(case.path("log"), mark).unwrap();
+        assert_eq!(case.look(), ["another file"]);
+        fs::remove_file(case.path("log")).unwrap();
+        case.follower = Follower::from_mark(case.path("log"), mark).unwrap();
+        case.append("x\n");
+        assert_eq!(case.look(), ["x"]);
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! Being woken when files change: by the kernel, never by looking again and again.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
+    fs,
     path::{Path, PathBuf},
     sync::mpsc::Sender,
 };
 
 use notify::{EventKind, INotifyWatcher, RecursiveMode, Watcher, event::ModifyKind};
 
+use super::follow::Mark;
 use Wake::{Changed, Lost};
 
 /// Why a follower wakes.
@@ -31,6 +33,8 @@ pub(crate) enum Wake {
 pub(crate) struct Watch {
     watcher: INotifyWatcher,
     directories: HashSet<PathBuf>,
+    /// The files that were there when their directory came under watch, and how long they were.
+    known: HashMap<PathBuf, Mark>,
 }
 
 impl Watch {
@@ -48,7 +52,7 @@ impl Watch {
             };
         };
         let watcher = INotifyWatcher::new(tell, notify::Config::default())?;
-        Ok(Self { watcher, directories: HashSet::new() })
+        Ok(Self { watcher, directories: HashSet::new(), known: HashMap::new() })
     }
 
     /// Watches what happens to `file`, once its directory is there.
@@ -61,7 +65,15 @@ impl Watch {
         }
         self.watcher.watch(directory, RecursiveMode::NonRecursive)?;
         self.directories.insert(directory.to_owned());
+        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+        self.known
+            .extend(entries.filter_map(|entry| Some((entry.path(), Mark::of(&entry.metadata().ok()?)))));
         Ok(())
+    }
+
+    /// Where the news of a file begin that is followed from now on. What was written before the watch began is none.
+    pub(crate) fn news_of(&self, file: &Path) -> Option<Mark> {
+        self.known.get(file).copied()
     }
 }
 

@@ -14,7 +14,7 @@ use clap::Args;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rpm_client::{ClientError, Connection};
 use rpm_core::{
-    ProcessId, ProcessInfo, Selector,
+    ProcessInfo, Selector,
     protocol::{EventKind, Failure as Refusal, Reply, Request},
 };
 
@@ -201,11 +201,11 @@ impl Session<'_> {
                 Wake::Changed(path) if path == pid_file => self.listen(sender),
                 Wake::Changed(path) => self.look_at(&path),
                 Wake::Lost => self.look_at_all(),
-                Wake::Process(event) => match event.what {
-                    EventKind::Created | EventKind::Online => self.look_for_more(),
-                    EventKind::Deleted => self.forget(event.process.id),
-                    _ => {}
-                },
+                Wake::Process(event) => {
+                    if matches!(event.what, EventKind::Created | EventKind::Online) {
+                        self.look_for_more();
+                    }
+                }
                 Wake::Listening => self.look_for_more(),
                 Wake::DaemonGone => {
                     self.listening = false;
@@ -242,34 +242,28 @@ impl Session<'_> {
         }
     }
 
-    /// Follows processes that were not there before.
+    /// Follows processes that were not there before, or are called otherwise now.
     fn look_for_more(&mut self) {
         // A daemon that ends between two questions is told by its connection.
         let Ok(sources) = self.sources() else { return };
         for source in sources {
             let path = source.path.clone();
-            if !self.followed.contains_key(&path) {
-                self.keep(source, Follower::new(path.clone()));
-                self.look_at(&path);
+            if let Some((known, _)) = self.followed.get_mut(&path) {
+                *known = source;
+                continue;
             }
-        }
-    }
-
-    /// Drops the files of a process that is no longer there, once they are read.
-    fn forget(&mut self, process: ProcessId) {
-        let of_process = |source: &Source| source.process == Some(process);
-        let paths: Vec<_> = self
-            .followed
-            .iter()
-            .filter(|(_, (source, _))| of_process(source))
-            .map(|(path, _)| path.clone())
-            .collect();
-        for path in paths {
+            self.watch_file(&path);
+            let mark = self.watch.as_ref().and_then(|watch| watch.news_of(&path));
+            let follower = match mark {
+                Some(mark) => Follower::from_mark(path.clone(), mark),
+                None => Ok(Follower::new(path.clone())),
+            };
+            match follower {
+                Ok(follower) => _ = self.followed.insert(path.clone(), (source, follower)),
+                Err(error) => unreadable(self.context.out, &source, &error),
+            }
             self.look_at(&path);
-            self.followed.remove(&path);
         }
-        // Another instance may share them.
-        self.look_for_more();
     }
 
     /// Has the events of the daemon sent to `wakes`, if there is one.
