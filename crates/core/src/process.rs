@@ -58,7 +58,8 @@ impl fmt::Display for Exit {
     }
 }
 
-/// One row of `list`: what a person looks at, without environments and paths.
+/// One row of `list`: what a person looks at, without environments and paths. What goes without saying is not said,
+/// because the list is as quick as its rows are short.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProcessSummary {
     /// Its number.
@@ -66,21 +67,25 @@ pub struct ProcessSummary {
     /// Its app's name.
     pub name: String,
     /// Its app's namespace.
+    #[serde(default = "default_namespace", skip_serializing_if = "is_default_namespace")]
     pub namespace: String,
     /// Its app's version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Fork or cluster.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub exec_mode: ExecMode,
     /// 0 unless it runs.
     pub pid: i32,
     /// When the present run began, milliseconds since the epoch; meaningful while it runs.
     pub pm_uptime: i64,
     /// The ↺ column.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub restart_time: u32,
     /// What it is doing.
     pub status: Status,
     /// CPU of its whole tree in percent of one core, since the last look.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub cpu: f32,
     /// Resident memory of its whole tree.
     pub memory: Bytes,
@@ -90,6 +95,18 @@ pub struct ProcessSummary {
     /// Whether files are watched for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub watching: bool,
+}
+
+fn default_namespace() -> String {
+    "default".to_owned()
+}
+
+fn is_default_namespace(namespace: &str) -> bool {
+    namespace == "default"
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// All that is known of a process.

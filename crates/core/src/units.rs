@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr, time::Duration};
 use serde::{Deserialize, Serialize};
 
 /// A duration in whole milliseconds, the unit of PM2's attributes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Millis(pub u64);
 
@@ -87,7 +87,7 @@ impl fmt::Display for Uptime {
             [(31_536_000, "Y"), (2_592_000, "M"), (86_400, "D"), (3_600, "h"), (60, "m")];
         let seconds = self.0.0 / 1000;
         let (size, unit) = UNITS.into_iter().find(|(size, _)| seconds / size > 1).unwrap_or((1, "s"));
-        f.pad(&format!("{}{unit}", seconds / size))
+        write!(f, "{}{unit}", seconds / size)
     }
 }
 
@@ -96,18 +96,15 @@ pub struct Memory(pub Bytes);
 
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut value = self.0.0 as f64;
-        let mut unit = "b";
-        for next in ["kb", "mb", "gb", "tb"] {
-            if value < 1024.0 {
-                break;
-            }
-            value /= 1024.0;
-            unit = next;
-        }
+        const UNITS: [(u64, &str); 4] = [(1 << 40, "tb"), (1 << 30, "gb"), (1 << 20, "mb"), (1 << 10, "kb")];
+        let bytes = self.0.0;
+        let (size, unit) = UNITS.into_iter().find(|(size, _)| bytes >= *size).unwrap_or((1, "b"));
         // One decimal, and none where it would be zero.
-        let rounded = (value * 10.0).round() / 10.0;
-        f.pad(&format!("{rounded}{unit}"))
+        let tenths = (bytes % size * 10 + size / 2) / size;
+        match (bytes / size + tenths / 10, tenths % 10) {
+            (whole, 0) => write!(f, "{whole}{unit}"),
+            (whole, tenths) => write!(f, "{whole}.{tenths}{unit}"),
+        }
     }
 }
 
@@ -143,5 +140,7 @@ mod tests {
     fn memory_reads_as_in_pm2() {
         let shown = |bytes: u64| Memory(Bytes(bytes)).to_string();
         assert_eq!([0, 1023, 1024, 53_791_949, 3 << 30].map(shown), ["0b", "1023b", "1kb", "51.3mb", "3gb"]);
+        assert_eq!([(1 << 20) - 1, (2 << 20) - 1].map(shown), ["1024kb", "2mb"]);
+        assert_eq!(shown(u64::MAX), "16777216tb");
     }
 }

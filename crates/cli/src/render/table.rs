@@ -140,7 +140,7 @@ pub(super) fn optional(text: Option<&str>) -> std::borrow::Cow<'_, str> {
 }
 
 /// How long it has been up; 0 if it is not.
-pub(super) fn uptime(row: &ProcessSummary, now: i64) -> String {
+pub(crate) fn uptime(row: &ProcessSummary, now: i64) -> String {
     if row.status == Status::Online {
         Uptime(Millis(u64::try_from(now - row.pm_uptime).unwrap_or(0))).to_string()
     } else {
@@ -149,8 +149,12 @@ pub(super) fn uptime(row: &ProcessSummary, now: i64) -> String {
 }
 
 /// A share of a processor with at most one decimal.
-fn percent(share: f32) -> String {
-    format!("{}%", (share * 10.0).round() / 10.0)
+pub(crate) fn percent(share: f32) -> String {
+    let tenths = (share * 10.0).round() as i64;
+    match tenths % 10 {
+        0 => format!("{}%", tenths / 10),
+        rest => format!("{}.{rest}%", tenths / 10),
+    }
 }
 
 #[cfg(test)]
