@@ -190,6 +190,21 @@ fn a_relative_home_is_below_the_directory() {
 }
 
 #[test]
+fn it_holds_nothing_of_its_starters() {
+    let rpm = Rpm::new();
+    // A script under a lock (`flock`), or in a pipeline: neither may go on until the daemon ends.
+    let args = ["-c", "exec 7>\"$0\"; exec \"$@\""];
+    let lock = rpm.write("lock", "");
+    let args = [&args[..], &[lock.to_str().unwrap()]].concat();
+    Running::start(rpm.command_under("bash", &args, "start forever.sh --name web")).output().ends_with(0);
+    for pid in rpm.processes() {
+        for found in fs::read_dir(format!("/proc/{pid}/fd")).unwrap() {
+            assert_ne!(fs::read_link(found.unwrap().path()).ok(), Some(lock.clone()), "{pid}");
+        }
+    }
+}
+
+#[test]
 fn it_holds_no_directory() {
     let rpm = Rpm::new();
     rpm.forever("web", "");

@@ -52,7 +52,7 @@ fn no_name_reaches_another_directory() {
 #[test]
 fn no_name_acts_on_the_terminal() {
     let rpm = Rpm::new();
-    let name = "evil\u{1b}[2J\u{7}\nname";
+    let name = "evil\u{1b}[2J\u{7}\nTAIL";
     let started = rpm.ok(["start", "forever.sh", "--name", name, "--namespace", "sp\u{1b}[31mace"]);
     let mut outputs = vec![started];
     for line in ["list", "describe 0", "list -m", "logs --nostream", "stop 0", "restart 0", "stop nobody"] {
@@ -64,7 +64,7 @@ fn no_name_acts_on_the_terminal() {
         for text in [&output.stdout, &output.stderr] {
             assert!(!text.contains(['\u{1b}', '\u{7}']), "{output}");
         }
-        assert!(output.stdout.lines().all(|line| !line.starts_with("name")), "{output}");
+        assert!(output.stdout.lines().all(|line| !line.starts_with("TAIL")), "{output}");
     }
     assert_eq!(rpm.entry(name).text("namespace"), "sp\u{1b}[31mace", "programs get it as it is");
     assert!(!rpm.log("rpm").contains('\u{1b}'));

@@ -13,17 +13,19 @@ mod puppet;
 mod raw;
 mod rpm;
 mod running;
+mod terminal;
 mod wait;
 mod words;
 
 use std::path::{Path, PathBuf};
 
 pub use executable::executable;
-pub use mark::command_line;
+pub use mark::{Mark, VARIABLE as MARK, command_line};
 pub use puppet::Puppet;
 pub use raw::Raw;
 pub use rpm::{Entry, Rpm};
 pub use running::{Output, Running};
+pub use terminal::Terminal;
 pub use wait::{LIMIT, wait_for, wait_until};
 pub use words::Words;
 

@@ -19,10 +19,9 @@ use tempfile::TempDir;
 
 use crate::{
     Output, Running, Words, command_line, executable,
-    mark::{self, Mark},
+    mark::{self, Mark, environment},
     repository,
-    running::wait_for_end,
-    wait::{LIMIT, within},
+    wait::{LIMIT, wait_until, within},
 };
 
 /// How long the last processes may take to end after `kill` has returned: the daemon itself, after its answer.
@@ -33,6 +32,7 @@ const AFTERMATH: Duration = Duration::from_secs(10);
 pub struct Rpm {
     directory: TempDir,
     mark: Mark,
+    aftermath: Duration,
 }
 
 impl Default for Rpm {
@@ -52,7 +52,7 @@ impl Rpm {
             symlink(app.path(), work.join(app.file_name())).expect("the directory is ours");
         }
         let mark = Mark::new(directory.path());
-        Self { directory, mark }
+        Self { directory, mark, aftermath: AFTERMATH }
     }
 
     /// The daemon's home. It is for the daemon to create.
@@ -217,7 +217,7 @@ impl Rpm {
 
     /// Waits until the daemon of pid `daemon` has ended.
     pub fn wait_daemon_gone(&self, daemon: i32) {
-        wait_for_end(daemon);
+        wait_until(format!("the end of daemon {daemon}"), || !self.mark.is_on(daemon));
     }
 
     /// The pids of all that this test started and that lives, the daemon and commands in the background included.
@@ -225,12 +225,10 @@ impl Rpm {
         self.mark.pids()
     }
 
-    /// Those of [`Self::processes`] which the daemon started, or which descend from them.
+    /// Those of [`Self::processes`] which the daemon started, and what descends from them.
     pub fn children(&self) -> BTreeSet<i32> {
         let mut pids = self.processes();
-        if let Some(daemon) = self.daemon() {
-            pids.remove(&daemon);
-        }
+        pids.retain(|&pid| environment(pid).contains_key("pm_id"));
         pids
     }
 
@@ -241,7 +239,7 @@ impl Rpm {
         }
         let killed = Running::start(self.command("kill"));
         let mut left = Vec::new();
-        if let Some(pids) = still_there(&self.mark) {
+        if let Some(pids) = self.still_there() {
             left.push(format!("`rpm kill` said:\n{}{}", killed.stdout(), killed.stderr()));
             left.extend(pids.iter().map(|&pid| command_line(pid)));
         }
@@ -253,12 +251,12 @@ impl Rpm {
         }
         left
     }
-}
 
-/// The processes of a test, unless they end within a reasonable time.
-fn still_there(mark: &Mark) -> Option<BTreeSet<i32>> {
-    let gone = within(AFTERMATH, || mark.pids().is_empty().then_some(()));
-    gone.is_none().then(|| mark.pids())
+    /// All that lives, unless it ends within a reasonable time.
+    fn still_there(&self) -> Option<BTreeSet<i32>> {
+        let gone = within(self.aftermath, || self.processes().is_empty().then_some(()));
+        gone.is_none().then(|| self.processes())
+    }
 }
 
 impl Drop for Rpm {
@@ -336,16 +334,30 @@ impl Entry {
         read(Path::new(self.text(&format!("pm_{stream}_log_path"))))
     }
 
-    /// The environment that its main process was started with, from the kernel.
+    /// The environment that its main process was started with, from the kernel; empty unless it runs.
     pub fn environ(&self) -> BTreeMap<String, String> {
-        let environ = fs::read(format!("/proc/{}/environ", self.pid())).expect("it runs");
-        environ
-            .split(|&b| b == 0)
-            .filter_map(|variable| {
-                let variable = String::from_utf8_lossy(variable);
-                let (name, value) = variable.split_once('=')?;
-                Some((name.to_owned(), value.to_owned()))
-            })
-            .collect()
+        environment(self.pid())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::*;
+
+    #[test]
+    fn what_is_left_over_fails_the_test_and_is_ended() {
+        let mut rpm = Rpm::new();
+        rpm.aftermath = Duration::ZERO;
+        let mark = rpm.mark.clone();
+        let mut stray = Command::new("sleep");
+        stray.arg("1000000").env_clear().env("PATH", "/usr/bin:/bin").env(mark::VARIABLE, &mark.value);
+        let mut stray = stray.spawn().unwrap();
+        let failure = catch_unwind(|| drop(rpm)).unwrap_err();
+        let message = failure.downcast_ref::<String>().unwrap();
+        assert!(message.contains("left over") && message.contains("sleep 1000000"), "{message}");
+        assert!(!stray.wait().unwrap().success());
+        assert!(mark.pids().is_empty());
     }
 }

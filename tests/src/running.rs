@@ -3,7 +3,7 @@
 use std::{
     fmt,
     io::Read,
-    process::{Child, Command},
+    process::{Child, ChildStdin, Command},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
 };
@@ -13,7 +13,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::wait::{LIMIT, wait_until, within};
+use crate::wait::{LIMIT, within};
 
 /// A command that runs in the background. It is killed when it goes out of scope.
 #[derive(Debug)]
@@ -34,6 +34,12 @@ impl Running {
         let stdout = Stream::collect(child.stdout.take());
         let stderr = Stream::collect(child.stderr.take());
         Self { line, child, stdout, stderr }
+    }
+
+    /// Its standard input, which must be piped; it ends where this goes out of scope.
+    #[track_caller]
+    pub fn typing(&mut self) -> ChildStdin {
+        self.child.stdin.take().expect("it is piped, and asked for once")
     }
 
     /// Its pid.
@@ -180,9 +186,4 @@ impl fmt::Display for Output {
         write!(f, "`{}` (ended with {code})", self.line)?;
         write!(f, "\n--- stdout\n{}--- stderr\n{}---", self.stdout, self.stderr)
     }
-}
-
-/// Waits until `pid`, which need not be a child, has ended.
-pub(crate) fn wait_for_end(pid: i32) {
-    wait_until(format!("the end of pid {pid}"), || kill(Pid::from_raw(pid), None).is_err());
 }

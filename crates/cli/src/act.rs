@@ -84,7 +84,10 @@ fn refused(context: &mut Context, action: Action, target: &Selector, failure: pr
         (_, protocol::Failure::UnknownId(id)) => {
             echo(context, action, &target.text, &[format!("'{id}'")]);
             match action {
-                Action::Start | Action::Restart => Failure::Error("God db process id unknown".to_owned()),
+                Action::Start | Action::Restart | Action::ToggleWatch => {
+                    Failure::Error("God db process id unknown".to_owned())
+                }
+                Action::Reload => Failure::Error("PM2 ID unknown".to_owned()),
                 Action::Stop | Action::Delete => protocol::Failure::UnknownId(id).into(),
                 Action::Reset => Failure::Bare(format!("Error: {id} id unknown")),
             }

@@ -1,6 +1,6 @@
 //! From the command line to checked apps: the ecosystem loader, asked on behalf of this shell.
 
-use std::path::Path;
+use std::{env, path::Path};
 
 use rpm_core::{AppSpec, protocol::Act, protocol::Action};
 use rpm_ecosystem::{Caller, Declaration, LoadError, Loaded, Options, Severity};
@@ -34,12 +34,7 @@ impl Declared {
         if !args.is_empty() {
             declaration.args = Some(args);
         }
-        let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten();
-        let username = user.map(|user| user.name);
-        Ok(Self {
-            declaration,
-            caller: Caller { cwd: context.cwd.clone(), env: own_environment(), username },
-        })
+        Ok(Self { declaration, caller: caller(context) })
     }
 
     /// The apps of an ecosystem file.
@@ -94,8 +89,21 @@ impl Declared {
     }
 }
 
+/// This shell, on whose behalf files are read.
+pub(crate) fn caller(context: &Context) -> Caller {
+    let uid = nix::unistd::geteuid();
+    let user = nix::unistd::User::from_uid(uid).ok().flatten();
+    Caller {
+        username: user.map(|user| user.name),
+        privileged: uid.is_root(),
+        executable: env::current_exe().ok(),
+        persona: context.persona(),
+        ..Caller::new(context.cwd.clone(), own_environment())
+    }
+}
+
 /// Says all that is wrong with a file or a script.
-fn tell(out: &mut Output, error: &LoadError) -> Failure {
+pub(crate) fn tell(out: &mut Output, error: &LoadError) -> Failure {
     let report = error.report();
     for (problem, text) in report.problems().iter().zip(report.rendered(false)) {
         match problem.severity() {

@@ -6,7 +6,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use rpm_client::Connection;
+use rpm_client::{ClientError, Connection};
 use rpm_core::{
     Env, Home, Persona, ProcessInfo, ProcessSummary, Selector,
     protocol::{Reply, Request},
@@ -93,6 +93,25 @@ impl<'a> Context<'a> {
         Ok(connection)
     }
 
+    /// `--env` chooses a block of a file. Where no file is named there is nothing to choose from.
+    pub(crate) fn needs_file_for_profile(&self) -> Result<(), Failure> {
+        match self.options.profile {
+            None => Ok(()),
+            Some(_) => Err(Failure::Error(
+                "Using --env [env] without passing the ecosystem.config.js does not work".to_owned(),
+            )),
+        }
+    }
+
+    /// Says how the environment of this shell reaches what is restarted, unless it does.
+    pub(crate) fn hint_update_env(&mut self) {
+        if !self.options.update_env {
+            let hint = "Use --update-env to update environment variables";
+            let hint = self.out.paint.paint(render::style::Style::BOLD_BLUE, hint);
+            self.out.line(&hint);
+        }
+    }
+
     /// The list, as the options want it.
     pub(crate) fn show_list(&mut self, connection: Option<&mut Connection>) -> Result<(), Failure> {
         if self.out.silent {
@@ -125,7 +144,7 @@ pub(crate) fn now_millis() -> i64 {
 }
 
 /// A row for each process.
-pub(crate) fn rows(connection: &mut Connection) -> Result<Vec<ProcessSummary>, Failure> {
+pub(crate) fn rows(connection: &mut Connection) -> Result<Vec<ProcessSummary>, ClientError> {
     let mut rows = Vec::new();
     for reply in connection.request(&Request::List)? {
         if let Reply::Rows(more) = reply? {
@@ -139,7 +158,7 @@ pub(crate) fn rows(connection: &mut Connection) -> Result<Vec<ProcessSummary>, F
 pub(crate) fn processes(
     connection: &mut Connection,
     selector: Option<Selector>,
-) -> Result<Vec<ProcessInfo>, Failure> {
+) -> Result<Vec<ProcessInfo>, ClientError> {
     let mut processes = Vec::new();
     for reply in connection.request(&Request::Describe(selector))? {
         if let Reply::Processes(more) = reply? {

@@ -5,5 +5,6 @@
 pub(crate) mod follow;
 pub(crate) mod print;
 pub(crate) mod source;
+pub(crate) mod stream;
 pub(crate) mod tail;
 pub(crate) mod watch;

@@ -8,9 +8,15 @@ mod apps;
 mod args;
 mod context;
 mod failure;
+mod files;
+mod host;
 mod logs;
+mod module_conf;
+mod monit;
 mod output;
+mod reload_lock;
 mod render;
+mod startup;
 mod verbs;
 
 use std::process::ExitCode;

@@ -6,6 +6,7 @@ pub(crate) mod grid;
 pub(crate) mod inspect;
 pub(crate) mod jlist;
 pub(crate) mod mini;
+pub(crate) mod pretty;
 #[cfg(test)]
 pub(crate) mod sample;
 pub(crate) mod sort;

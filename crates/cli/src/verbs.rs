@@ -1,26 +1,49 @@
 //! The verbs: one table, a file for each.
 
+mod absent;
+mod attach;
+mod cleardump;
+mod completion;
+mod conf;
+mod convert;
 mod daemon;
 mod delete;
 mod describe;
 mod env;
+mod examples;
 mod flush;
 mod id;
 mod import;
+mod init;
+mod inspect;
 mod jlist;
 mod kill;
 mod list;
+mod logrotate;
 mod logs;
+mod monit;
 mod pid;
 mod ping;
+mod prettylist;
+mod reload;
+mod reload_logs;
+mod report;
 mod reset;
 mod restart;
 mod resurrect;
 mod save;
 mod scale;
+mod send;
+mod send_signal;
 mod start;
+mod start_or;
+mod startup;
 mod stop;
+mod sysinfos;
 mod targets;
+mod trigger;
+mod update;
+mod versioning;
 
 use clap::{Args, Command};
 use rpm_core::Persona;
@@ -51,22 +74,65 @@ const VERBS: &[&Verb] = &[
     &start::VERB,
     &stop::VERB,
     &restart::VERB,
+    &reload::VERB,
+    &start_or::RESTART,
+    &start_or::RELOAD,
     &delete::VERB,
     &scale::VERB,
     &reset::VERB,
     &list::VERB,
     &jlist::VERB,
+    &prettylist::VERB,
+    &sysinfos::VERB,
     &describe::VERB,
     &logs::VERB,
+    &monit::VERB,
     &flush::VERB,
+    &reload_logs::VERB,
+    &send_signal::VERB,
+    &send::VERB,
+    &attach::VERB,
+    &trigger::VERB,
+    &inspect::VERB,
     &env::VERB,
     &pid::VERB,
     &id::VERB,
     &save::VERB,
     &resurrect::VERB,
     &import::VERB,
+    &convert::VERB,
+    &cleardump::VERB,
+    &update::VERB,
+    &report::VERB,
+    &startup::STARTUP,
+    &startup::UNSTARTUP,
+    &logrotate::VERB,
+    &conf::SET,
+    &conf::GET,
+    &conf::UNSET,
+    &conf::MULTISET,
+    &conf::CONF,
+    &conf::CONFIG,
+    &init::VERB,
+    &completion::VERB,
+    &examples::VERB,
+    &versioning::PULL,
+    &versioning::FORWARD,
+    &versioning::BACKWARD,
     &ping::VERB,
     &kill::VERB,
+    &absent::LINK,
+    &absent::UNLINK,
+    &absent::MONITOR,
+    &absent::UNMONITOR,
+    &absent::OPEN,
+    &absent::PLUS,
+    &absent::LOGIN,
+    &absent::LOGOUT,
+    &absent::OTEL,
+    &absent::DEEP_UPDATE,
+    &absent::PROFILE,
+    &absent::GENERATE,
 ];
 
 /// A verb that was called, with its arguments.

@@ -378,7 +378,7 @@ impl From<LogTarget> for PathBuf {
 }
 
 /// Which files restart an app when they change.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Watch {
     /// None. Written `false`.

@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod cron;
+pub mod cut;
 pub mod dayjs;
 pub mod env;
 pub mod frame;

@@ -53,6 +53,10 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         dump: Option<PathBuf>,
     },
+    /// Opens the log files anew, as after somebody moved them away.
+    ReloadLogs,
+    /// Reads the home's settings (`module_conf.json`) again.
+    ReloadSettings,
     /// Sends a signal to the main process of each that is selected.
     Signal(SendSignal),
     /// Writes a line to the standard input of one process.
@@ -153,10 +157,14 @@ pub enum Action {
     Stop,
     /// Stop it if it runs, then start it.
     Restart,
+    /// Give it a new run before the old one ends, where its kind can; else as `Restart`.
+    Reload,
     /// Stop it and forget it.
     Delete,
     /// Set its counters to zero.
     Reset,
+    /// Restart it from now on when its files change; no longer, if that is so already.
+    ToggleWatch,
 }
 
 impl Action {
@@ -166,8 +174,10 @@ impl Action {
             Self::Start => "startProcessId",
             Self::Stop => "stopProcessId",
             Self::Restart => "restartProcessId",
+            Self::Reload => "reloadProcessId",
             Self::Delete => "deleteProcessId",
             Self::Reset => "resetMetaProcessId",
+            Self::ToggleWatch => "toggleWatch",
         }
     }
 }

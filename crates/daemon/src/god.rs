@@ -7,6 +7,10 @@ mod effects;
 mod hear;
 mod inform;
 mod limits;
+mod rotating;
+mod watching;
+
+pub(crate) use self::watching::check_watch;
 
 use std::{
     collections::VecDeque,
@@ -29,18 +33,22 @@ use crate::{
     ipc::Received,
     machine::Event,
     meter::Meter,
-    procfs::Snapshot,
+    procfs::Kinship,
     reap,
     server::Call,
+    settings::Rotation,
     table::{Replies, Table},
     timers::Timers,
+    watch::Watcher,
 };
+
+use self::rotating::Rotator;
 
 /// How long the queue is worked on before the inputs are looked at again.
 const SLICE: Duration = Duration::from_millis(2);
 
 /// How long one look at `/proc` serves the stops that are asked for together.
-const SNAPSHOT_LIFE: Duration = Duration::from_millis(20);
+const KINSHIP_LIFE: Duration = Duration::from_millis(20);
 
 /// IPC messages that may wait. Then the children that send them wait.
 const MESSAGES: usize = 256;
@@ -64,11 +72,14 @@ pub(crate) struct God {
     meter: Meter,
     /// When memory is next held against the limits, on the monotonic clock; `None` while nothing has a limit.
     next_check: Option<u64>,
-    snapshot: Option<(Instant, Snapshot)>,
+    /// How trees are looked at; good for the stops that are asked for together.
+    kinship: Option<(Instant, Kinship)>,
     subscribers: Vec<Replies>,
     gone: mpsc::UnboundedSender<Gone>,
     /// Where IPC channels put what they hear.
     messages: mpsc::Sender<Received>,
+    watcher: Watcher,
+    rotator: Rotator,
     /// Nothing new is started, and the loop ends when the table is empty. Holds those who asked for it.
     ending: Option<Vec<Replies>>,
 }
@@ -86,6 +97,9 @@ impl God {
         let mut alarm = Alarm::new()?;
         let (gone, mut gone_inbox) = mpsc::unbounded_channel();
         let (messages, mut inbox) = mpsc::channel(MESSAGES);
+        let (changes, mut changed_files) = mpsc::unbounded_channel();
+        let (log_reports, mut log_inbox) = mpsc::unbounded_channel();
+        let rotator = Rotator::new(Rotation::of(&home), log_reports);
         let mut god = Self {
             home,
             table: Table::default(),
@@ -94,10 +108,12 @@ impl God {
             ticks: Timers::default(),
             meter: Meter::new(),
             next_check: None,
-            snapshot: None,
+            kinship: None,
             subscribers: Vec::new(),
             gone,
             messages,
+            watcher: Watcher::new(changes),
+            rotator,
             ending: None,
         };
         loop {
@@ -108,7 +124,9 @@ impl God {
             {
                 return Ok(waiting);
             }
+            god.sync_watcher();
             let deadline = god.next_deadline();
+            let look = god.rotator.due();
             alarm.set(god.next_tick())?;
             tokio::select! {
                 biased;
@@ -118,12 +136,15 @@ impl God {
                 Some(()) = quit.recv() => god.end("SIGQUIT"),
                 // The terminal of whoever started the daemon is none of its business.
                 Some(()) = hangup.recv() => {}
-                // Sent to PM2 to make it reopen its logs. Here every child holds its own.
                 Some(()) = user1.recv() => {}
-                Some(()) = user2.recv() => {}
+                Some(()) = user2.recv() => god.reload_logs(),
                 Some(call) = calls.recv() => god.answer(call),
                 Some(Gone { id, pid }) = gone_inbox.recv() => god.survivor_gone(id, pid),
                 Some(received) = inbox.recv() => god.hear(received),
+                Some(changed) = changed_files.recv() => god.files_changed(&changed),
+                heard = god.rotator.written() => god.logs_written(heard),
+                Some(report) = log_inbox.recv() => god.logs_reported(report),
+                () = sleep_until(look), if look.is_some() => god.look_at_logs(false),
                 () = sleep_until(deadline), if deadline.is_some() => god.fire_deadlines(),
                 () = sleep_until(god.next_check), if god.next_check.is_some() => god.check_limits(),
                 jumped = alarm.rings() => god.fire_ticks(jumped?),
@@ -142,11 +163,11 @@ impl God {
             }
         }
         if self
-            .snapshot
+            .kinship
             .as_ref()
-            .is_some_and(|(taken, _)| self.queue.is_empty() || taken.elapsed() > SNAPSHOT_LIFE)
+            .is_some_and(|(taken, _)| self.queue.is_empty() || taken.elapsed() > KINSHIP_LIFE)
         {
-            self.snapshot = None;
+            self.kinship = None;
         }
     }
 
@@ -179,6 +200,12 @@ impl God {
             Request::Flush(selector) => self.flush(selector.as_ref(), &replies),
             Request::Save { force } => self.save(force, &replies),
             Request::Resurrect { dump } => self.resurrect(dump.as_deref(), &replies),
+            Request::ReloadLogs => self.reload_logs(),
+            Request::ReloadSettings => {
+                if let Err(failure) = self.reload_settings() {
+                    reply(&replies, Reply::Failed(failure));
+                }
+            }
             Request::Signal(request) => self.send_signal(&request, &replies),
             Request::Input(input) => self.input(&input, &replies),
             Request::Trigger(trigger) => self.trigger(&trigger, &replies),
@@ -239,8 +266,9 @@ impl God {
     }
 
     fn next_tick(&mut self) -> Option<i64> {
-        let Self { ticks, table, .. } = self;
-        ticks.next(|id| table.get(id).and_then(|process| process.tick))
+        let Self { ticks, table, rotator, .. } = self;
+        let tick = ticks.next(|id| table.get(id).and_then(|process| process.tick));
+        [tick, rotator.tick()].into_iter().flatten().min()
     }
 
     /// Schedules one process's next tick.
@@ -253,6 +281,7 @@ impl God {
     /// Fires the ticks that are due. After a jump of the wall clock those that are not due are computed anew.
     fn fire_ticks(&mut self, clock_jumped: bool) {
         let now = Now::read().wall;
+        self.fire_rotation(now, clock_jumped);
         while let Some(id) = {
             let Self { ticks, table, .. } = self;
             ticks.due(now, |id| table.get(id).and_then(|process| process.tick))
@@ -310,7 +339,12 @@ impl God {
         let label = format!("App [{}:{id}]", rpm_core::name::printable(&process.spec.name));
         match what {
             EventKind::Created | EventKind::Restart => {}
-            EventKind::Online => tracing::info!("{label} online"),
+            EventKind::Online => {
+                tracing::info!("{label} online");
+                if process.outdated {
+                    self.queue.push_back((id, Event::Restart));
+                }
+            }
             EventKind::Exit(exit) => tracing::info!("{label} exited with {exit}"),
             EventKind::Errored => {
                 let reason = process.life.error.as_deref().unwrap_or_default();

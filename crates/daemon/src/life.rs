@@ -48,6 +48,7 @@ pub enum DaemonError {
 /// Is the daemon of `home` until it is told to end. `ready` is the number of an inherited descriptor on which it
 /// says that it listens, or why it cannot.
 pub fn run(home: &Home, ready: Option<RawFd>) -> Result<(), DaemonError> {
+    close_inherited(ready);
     let mut ready = ready.and_then(Readiness::take);
     let outcome = live(home, &mut ready);
     if let (Err(error), Some(ready)) = (&outcome, ready) {
@@ -113,6 +114,20 @@ fn claim(home: &Home) -> Result<Flock<File>, DaemonError> {
         Errno::EWOULDBLOCK => DaemonError::Taken(home.root().to_owned()),
         errno => at(&path)(errno.into()),
     })
+}
+
+/// Closes whatever else the starter had open: its lock or pipe must not be held for as long as the daemon and its
+/// children live.
+fn close_inherited(ready: Option<RawFd>) {
+    // The list is complete before anything is closed: reading the directory needs a descriptor, too.
+    let open: Vec<RawFd> = fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    for fd in open.into_iter().filter(|&fd| fd > 2 && Some(fd) != ready) {
+        let _ = close(fd);
+    }
 }
 
 /// The pipe to whoever started the daemon.

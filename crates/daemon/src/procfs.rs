@@ -114,6 +114,60 @@ impl Snapshot {
     }
 }
 
+/// How the descendants of a process are found.
+pub(crate) enum Kinship {
+    /// By the lists of children that the kernel keeps: costs as much as the tree is large, not as the system is.
+    Lists,
+    /// By who everybody's parent is, on a kernel without such lists (`CONFIG_PROC_CHILDREN`).
+    Parents(Snapshot),
+}
+
+impl Kinship {
+    /// The better way that this kernel has.
+    pub(crate) fn look() -> io::Result<Self> {
+        match listed_children(std::process::id() as i32) {
+            Some(_) => Ok(Self::Lists),
+            None => Snapshot::take().map(Self::Parents),
+        }
+    }
+
+    /// The children of `pid`.
+    pub(crate) fn children(&self, pid: i32) -> Vec<i32> {
+        match self {
+            Self::Lists => listed_children(pid).unwrap_or_default(),
+            Self::Parents(snapshot) => snapshot.children(pid).map(|child| child.pid).collect(),
+        }
+    }
+
+    /// All that descend from `root`, parents before children.
+    pub(crate) fn descendants(&self, root: i32) -> Vec<i32> {
+        let mut found = self.children(root);
+        let mut next = 0;
+        while let Some(&pid) = found.get(next) {
+            // Lists are read one by one: a process that was handed on meanwhile may stand in two.
+            for child in self.children(pid) {
+                if !found.contains(&child) {
+                    found.push(child);
+                }
+            }
+            next += 1;
+        }
+        found
+    }
+}
+
+/// The children of all threads of `pid`; `None` if there is no such list.
+fn listed_children(pid: i32) -> Option<Vec<i32>> {
+    let mut children = Vec::new();
+    let mut lists = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
+        let Ok(list) = fs::read_to_string(thread.path().join("children")) else { continue };
+        children.extend(list.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+        lists += 1;
+    }
+    (lists > 0).then_some(children)
+}
+
 /// Whether the environment that `pid` was started with holds each of these `NAME=value` entries.
 pub(crate) fn environ_has(pid: i32, entries: &[String]) -> bool {
     fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| {
@@ -144,6 +198,19 @@ mod tests {
         assert_eq!(snapshot.tree(me)[0].pid, me);
         assert_eq!(Stat::read(me).unwrap().start, snapshot.tree(me)[0].start);
         assert!(Stat::read(i32::MAX).is_none());
+    }
+
+    #[test]
+    fn both_ways_find_the_same_children() {
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let (me, pid) = (std::process::id() as i32, child.id() as i32);
+        for kinship in [Kinship::look().unwrap(), Kinship::Parents(Snapshot::take().unwrap())] {
+            assert!(kinship.children(me).contains(&pid));
+            assert!(kinship.descendants(me).contains(&pid));
+            assert!(kinship.descendants(pid).is_empty());
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     #[test]

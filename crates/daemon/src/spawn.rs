@@ -88,7 +88,8 @@ pub(crate) fn spawn(command: &Command<'_>) -> Result<i32, SpawnError> {
         envp.push(text(format!("{name}={value}").as_ref())?);
     }
     let (program, argv) = as_other_user(app, program, argv)?;
-    // The child inherits the directory. Nothing in the daemon depends on its own: all paths are absolute.
+    // The child inherits the directory. Nothing in the daemon depends on its own: all paths are absolute. Afterwards
+    // it leaves again, so that a directory which is no longer needed can be unmounted.
     env::set_current_dir(&app.cwd).map_err(|error| SpawnError::Directory(app.cwd.clone(), error))?;
     let system = |what| move |errno| (what, errno);
     let outcome = (|| {
@@ -111,6 +112,7 @@ pub(crate) fn spawn(command: &Command<'_>) -> Result<i32, SpawnError> {
         attributes.set_sigmask(&SigSet::empty()).map_err(system("preparing"))?;
         posix_spawn(program.as_path(), &actions, &attributes, &argv, &envp).map_err(system("start"))
     })();
+    let _ = env::set_current_dir("/");
     match outcome {
         Ok(pid) => Ok(pid.as_raw()),
         Err(("start", Errno::EACCES)) => Err(SpawnError::NotExecutable(program)),

@@ -10,7 +10,7 @@ use std::{
 
 use chrono::DateTime;
 use rpm_core::{
-    AppSpec, Env, Exit, Home, ProcessId,
+    AppSpec, Env, Exit, Home, ProcessId, Watch,
     cron::Zone,
     process::Told,
     protocol::{Acted, ProcessRef, Reply},
@@ -58,6 +58,10 @@ pub(crate) struct Process {
     pub increment: Option<i64>,
     /// Actions that were asked of it and are not answered, by name.
     pub triggers: Vec<(String, Replies)>,
+    /// Files that it watches changed while it was not up yet: it is restarted as soon as it is.
+    pub outdated: bool,
+    /// What it watched until a stop ended that.
+    pub unwatched: Option<Watch>,
     /// A stop that is under way.
     pub stopping: Option<Stopping>,
     /// Who wants to hear when what was asked for is done.
@@ -94,6 +98,7 @@ impl Process {
         self.policy = Policy::of(&spec);
         self.logs = LogPaths::of(&spec, home, self.id);
         self.pid_file = logs::pid_file(&spec, home, self.id);
+        self.unwatched = None;
         self.spec = spec;
         self.tick = self.next_tick(now.wall);
     }
@@ -165,6 +170,8 @@ impl Table {
             told: Told::default(),
             increment: self.next_increment(&spec),
             triggers: Vec::new(),
+            outdated: false,
+            unwatched: None,
             spec,
             stopping: None,
             waiters: Vec::new(),
@@ -198,8 +205,8 @@ impl Table {
     }
 
     /// Takes a process out.
-    pub(crate) fn remove(&mut self, id: ProcessId) {
-        self.processes.remove(&id);
+    pub(crate) fn remove(&mut self, id: ProcessId) -> Option<Process> {
+        self.processes.remove(&id)
     }
 
     /// All, by id.

@@ -17,7 +17,7 @@ use nix::{
 use rpm_core::Signal;
 use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 
-use crate::procfs::{Snapshot, Stat, environ_has};
+use crate::procfs::{Kinship, Stat, environ_has};
 
 /// Whose tree it is.
 pub(crate) struct Owner<'a> {
@@ -37,13 +37,13 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// Takes hold of the process that `stat` describes, unless it has ended.
-    fn hold(stat: &Stat, owner: &Owner<'_>) -> Option<Self> {
-        let pid = rustix::process::Pid::from_raw(stat.pid)?;
-        let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
-        // Between the snapshot and the open the pid may have been given to a stranger.
-        let same = Stat::read(stat.pid).is_some_and(|now| now.start == stat.start && now.is_alive());
-        same.then(|| Self { pid: stat.pid, in_group: stat.pgrp == owner.pid, pidfd: Arc::new(pidfd) })
+    /// Takes hold of a process that was just seen in the tree of `owner`, unless it has ended.
+    fn hold(pid: i32, owner: &Owner<'_>, is_kin: impl Fn(i32) -> bool) -> Option<Self> {
+        let before = Stat::read(pid).filter(|stat| stat.is_alive() && is_kin(stat.ppid))?;
+        let pidfd = pidfd_open(rustix::process::Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
+        // Between the look and the open the pid may have been given to a stranger.
+        let same = Stat::read(pid).is_some_and(|now| now.start == before.start && now.is_alive());
+        same.then(|| Self { pid, in_group: before.pgrp == owner.pid, pidfd: Arc::new(pidfd) })
     }
 
     /// Signals it; a process that has ended is no error.
@@ -61,22 +61,19 @@ impl Member {
 
 /// All live processes of `owner` but its main process: what descends from it, and its orphans, which are now
 /// children of this daemon. `is_main` tells the main processes of others.
-pub(crate) fn members(snapshot: &Snapshot, owner: &Owner<'_>, is_main: impl Fn(i32) -> bool) -> Vec<Member> {
+pub(crate) fn members(kinship: &Kinship, owner: &Owner<'_>, is_main: impl Fn(i32) -> bool) -> Vec<Member> {
+    let mut found = kinship.descendants(owner.pid);
     let daemon = std::process::id() as i32;
-    let mut found: Vec<&Stat> = snapshot.tree(owner.pid);
-    for orphan in snapshot.children(daemon) {
-        if orphan.pid != owner.pid
-            && !is_main(orphan.pid)
-            && (orphan.session == owner.pid || environ_has(orphan.pid, owner.marks))
-        {
-            found.extend(snapshot.tree(orphan.pid));
+    for orphan in kinship.children(daemon).into_iter().filter(|&pid| pid != owner.pid && !is_main(pid)) {
+        let same_session = || Stat::read(orphan).is_some_and(|stat| stat.session == owner.pid);
+        if same_session() || environ_has(orphan, owner.marks) {
+            found.push(orphan);
+            found.extend(kinship.descendants(orphan));
         }
     }
-    found
-        .into_iter()
-        .filter(|stat| stat.pid != owner.pid && stat.is_alive())
-        .filter_map(|stat| Member::hold(stat, owner))
-        .collect()
+    // A pid that was given to a stranger meanwhile has another parent.
+    let is_kin = |ppid| ppid == owner.pid || ppid == daemon || found.contains(&ppid);
+    found.iter().filter_map(|&pid| Member::hold(pid, owner, is_kin)).collect()
 }
 
 /// Signals the group that `leader` leads, itself included. A group that is gone is no error.

@@ -1,26 +1,35 @@
 //! The attributes of an app: one table, a line for each.
 //!
-//! A line gives the name, the type, the reader and the other names. What an attribute does to an `AppSpec` is one
-//! more line, in [`crate::spec`].
+//! A line gives the name, the type, the reader and the other names; its comment is also the one that `convert`
+//! writes. What an attribute does to an `AppSpec` is one more line, in [`crate::spec`]. Attributes of PM2 that
+//! change nothing here are in [`crate::extras`].
 
 use std::{borrow::Cow, collections::BTreeMap, iter};
 
-use rpm_core::{Env, ExecMode, Instances, Interpreter, Millis, Signal, cron::Zone};
+use rpm_core::{
+    Bytes, CombinedLog, Env, ExecMode, FilterEnv, Instances, Interpreter, LogType, Millis, Signal, Watch,
+    cron::Zone,
+};
 
 use crate::{
-    node::Node,
+    account::{self, Account},
+    extras::{self, EXTRAS, Extra},
+    node::{Entry, Node, Value},
     source::Span,
     values::{self, Cron, Read},
+    watch::{self, WatchOptions},
 };
 
 /// One line of the table.
 pub(crate) struct Attribute {
     pub(crate) name: &'static str,
+    /// What it says, and in which unit.
+    pub(crate) about: &'static str,
     aliases: &'static [&'static str],
     /// Puts a value into its field.
     pub(crate) read: fn(&mut Declaration, &Node) -> Read<()>,
     /// Puts a copy of the field into another declaration.
-    copy: fn(&Declaration, &mut Declaration),
+    pub(crate) copy: fn(&Declaration, &mut Declaration),
     pub(crate) is_declared: fn(&Declaration) -> bool,
 }
 
@@ -32,19 +41,22 @@ impl Attribute {
 }
 
 macro_rules! attributes {
-    ($($(#[$doc:meta])* $name:ident: $type:ty = $read:path, [$($alias:literal),*];)*) => {
+    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $read:path, [$($alias:literal),*];)*) => {
         /// What is declared of one app, each attribute checked by itself. `None`: not declared.
         #[derive(Clone, Debug, Default)]
         pub struct Declaration {
-            $($(#[$doc])* pub $name: Option<$type>,)*
+            $($(#[doc = $doc])+ pub $name: Option<$type>,)*
             /// The `env_<name>` blocks, by name.
             pub profiles: BTreeMap<String, Env>,
+            /// Attributes of PM2 that change nothing here, by the names that `jlist` has.
+            pub extras: serde_json::Map<String, serde_json::Value>,
             /// Where the values stand.
             pub(crate) spans: BTreeMap<&'static str, Span>,
         }
 
         pub(crate) static ATTRIBUTES: &[Attribute] = &[$(Attribute {
             name: stringify!($name),
+            about: concat!($($doc),+),
             aliases: &[$($alias),*],
             read: |declaration, node| {
                 declaration.$name = $read(node)?.into();
@@ -61,6 +73,10 @@ attributes! {
     script: String = values::filled, ["exec", "cmd", "command"];
     /// What people call it; else the script's name without extension.
     name: String = values::filled, [];
+    /// What comes before its name, and a colon.
+    name_prefix: String = values::text, [];
+    /// Whether the name of the chosen `env_<name>` comes after its name.
+    append_env_to_name: bool = values::boolean, [];
     /// Its group; else `default`.
     namespace: String = values::text, [];
     /// Where it runs; else where the caller is.
@@ -73,100 +89,86 @@ attributes! {
     interpreter_args: Vec<String> = values::words, ["node_args"];
     /// Environment variables.
     env: Env = values::variables, [];
-    /// How many processes.
+    /// What is kept back of the starter's environment: `true` is all, text one variable, a list those whose names
+    /// contain one of these.
+    filter_env: FilterEnv = values::filter_env, [];
+    /// The variable `PORT`.
+    port: u16 = values::port, [];
+    /// How many processes: a number, `max` or 0 for one each CPU, -1 for all CPUs but one.
     instances: Instances = values::instances, [];
-    /// How they share their ports; else by interpreter and instances.
+    /// How they share their ports, `fork` or `cluster`; else by interpreter and instances.
     exec_mode: ExecMode = values::exec_mode, [];
+    /// Whether `exec_mode` is `fork`, whatever else is declared.
+    execute_command: bool = values::boolean, [];
     /// The variable that carries an instance's number.
     instance_var: String = values::text, [];
+    /// A number in the environment that grows by one from instance to instance.
+    increment_var: String = values::text, [];
+    /// The user it runs as, a name or a number: root only.
+    uid: Account = account::read, ["user"];
+    /// The group it runs as, a name or a number: root only.
+    gid: Account = account::read, [];
+    /// The user that is shown; else the one who declares it.
+    username: String = values::text, [];
     /// Whether it is started when it is declared.
     autostart: bool = values::boolean, [];
     /// Whether it is started again when it ends.
     autorestart: bool = values::boolean, [];
     /// Unstable runs in a row after which it is `errored`.
     max_restarts: u32 = values::count, [];
-    /// A shorter run is unstable.
+    /// A shorter run is unstable: milliseconds, or text with s, m or h.
     min_uptime: Millis = values::millis, [];
-    /// Pause before an automatic restart.
+    /// Pause before an automatic restart: milliseconds, or text with s, m or h.
     restart_delay: Millis = values::millis, [];
-    /// First pause of a growing series.
+    /// First pause of a growing series: milliseconds, or text with s, m or h.
     exp_backoff_restart_delay: Millis = values::millis, [];
+    /// Memory of its whole tree over which it is restarted: bytes, or text with K, M or G.
+    max_memory_restart: Bytes = values::bytes, [];
     /// Exit codes after which it stays stopped.
     stop_exit_codes: Vec<i32> = values::exit_codes, [];
-    /// When it is started or restarted.
+    /// When it is started or restarted; 0 is never.
     cron_restart: Cron = values::cron, ["cron"];
     /// The time zone of `cron_restart`.
     cron_timezone: Zone = values::zone, [];
-    /// How long it may take to end.
+    /// Files whose change restarts it, relative to where it runs; `true` is all of them.
+    watch: Watch = watch::read, [];
+    /// Globs of files that are not watched; else dot files and `node_modules`.
+    ignore_watch: Vec<String> = values::words, [];
+    /// Quiet time after a change before the restart: milliseconds, or text with s, m or h.
+    watch_delay: Millis = values::millis, [];
+    /// PM2's further options of watching; of these `ignored` has an effect, that of `ignore_watch`.
+    watch_options: WatchOptions = watch::options, [];
+    /// Whether it is up only when it says `ready` on its IPC channel.
+    wait_ready: bool = values::boolean, [];
+    /// How long that may take: milliseconds, or text with s, m or h.
+    listen_timeout: Millis = values::millis, [];
+    /// How long it may take to end before SIGKILL: milliseconds, or text with s, m or h.
     kill_timeout: Millis = values::millis, [];
     /// The signal that asks it to end.
     kill_signal: Signal = values::signal, [];
+    /// Whether the message `shutdown` on its IPC channel asks it to end, not a signal.
+    shutdown_with_message: bool = values::boolean, [];
+    /// Whether a stop ends the whole tree, not only the main process.
+    treekill: bool = values::boolean, [];
     /// Where standard output goes.
     out_file: String = values::text, ["out", "output", "out_log"];
     /// Where standard error goes.
     error_file: String = values::text, ["error", "err", "err_file", "err_log"];
+    /// Where both go together beside that; `true` is the default place.
+    log_file: CombinedLog = values::combined_log, ["log"];
+    /// Whether its output is thrown away.
+    disable_logs: bool = values::boolean, [];
+    /// The form of its log lines: `json`, else as they are.
+    log_type: LogType = values::log_type, [];
     /// Whether instances share their log files.
     merge_logs: bool = values::boolean, ["combine_logs"];
     /// day.js tokens of the date before each line.
     log_date_format: String = values::text, [];
     /// `log_date_format` of `YYYY-MM-DDTHH:mm:ss`.
     time: bool = values::boolean, [];
+    /// Where its pid is written; `-<id>` is put before the extension.
+    pid_file: String = values::text, ["pid"];
 }
-
-/// Which value of an idle attribute asks for what happens anyway, so that nobody needs to be told of it.
-#[derive(Clone, Copy)]
-pub(crate) enum Quiet {
-    /// `false`, and what is empty.
-    Off,
-    /// `true`.
-    On,
-    /// Any: it is about something that cannot be seen from here.
-    Any,
-}
-
-/// The attributes of PM2 that change nothing here, with their aliases: to support one is to move it into the table
-/// above.
-static IDLE: &[(&[&str], Quiet)] = &[
-    (&["append_env_to_name"], Quiet::Off),
-    (&["automation"], Quiet::Off),
-    (&["deep_monitoring"], Quiet::Off),
-    (&["disable_logs"], Quiet::Off),
-    (&["disable_source_map_support"], Quiet::On),
-    (&["disable_trace"], Quiet::On),
-    (&["event_loop_inspector"], Quiet::Off),
-    (&["execute_command"], Quiet::Off),
-    (&["filter_env"], Quiet::Off),
-    (&["force"], Quiet::Off),
-    (&["gid"], Quiet::Off),
-    (&["ignore_watch"], Quiet::Off),
-    (&["increment_var"], Quiet::Off),
-    (&["install_url"], Quiet::Off),
-    (&["io"], Quiet::Off),
-    (&["kill_retry_time"], Quiet::Off),
-    (&["listen_timeout"], Quiet::Off),
-    (&["log_file", "log"], Quiet::Off),
-    (&["log_type"], Quiet::Off),
-    (&["max_memory_restart"], Quiet::Off),
-    (&["name_prefix"], Quiet::Off),
-    (&["pid_file", "pid"], Quiet::Off),
-    (&["pmx"], Quiet::Off),
-    (&["port"], Quiet::Off),
-    (&["post_update"], Quiet::Off),
-    (&["shutdown_with_message"], Quiet::Off),
-    (&["source_map_support"], Quiet::Off),
-    (&["trace"], Quiet::Off),
-    (&["treekill"], Quiet::On),
-    (&["uid", "user"], Quiet::Off),
-    (&["username"], Quiet::Any),
-    (&["v8"], Quiet::Off),
-    (&["vizion"], Quiet::Any),
-    (&["wait_ready"], Quiet::Off),
-    (&["watch"], Quiet::Off),
-    (&["watch_delay"], Quiet::Off),
-    (&["watch_options"], Quiet::Off),
-    (&["windows_hide"], Quiet::Any),
-    (&["write"], Quiet::Off),
-];
 
 /// What a key means.
 pub(crate) enum Key<'a> {
@@ -175,7 +177,7 @@ pub(crate) enum Key<'a> {
     /// `env_<name>`.
     Profile(&'a str),
     /// An attribute that changes nothing.
-    Idle(Quiet),
+    Extra(&'static Extra),
     /// None of these.
     Unknown,
 }
@@ -191,16 +193,33 @@ pub(crate) fn key(key: &str) -> Key<'_> {
             return Key::Known(attribute, if snake == key { distance } else { usize::MAX });
         }
     }
-    match IDLE.iter().find(|(names, _)| names.contains(&&*snake)) {
-        Some((_, quiet)) => Key::Idle(*quiet),
-        None => Key::Unknown,
+    extras::find(&snake).map_or(Key::Unknown, Key::Extra)
+}
+
+/// Of the entries for each attribute the one that counts, with how far its key is from the name.
+pub(crate) type Chosen<'a> = BTreeMap<&'static str, (usize, &'static Attribute, &'a Entry)>;
+
+/// The entry that counts for each attribute: `outdone` is told of the others, first the other and then the one.
+pub(crate) fn chosen<'a>(entries: &'a [Entry], mut outdone: impl FnMut(&'a Entry, &'a Entry)) -> Chosen<'a> {
+    let mut chosen = Chosen::new();
+    for entry in entries.iter().filter(|entry| entry.node.value != Value::Null) {
+        let Key::Known(attribute, distance) = key(&entry.key) else { continue };
+        let this = (distance, attribute, entry);
+        if let Some(other) = chosen.insert(attribute.name, this) {
+            // Of the same key twice the later counts, as in JavaScript.
+            let is_nearer = distance < other.0 || entry.key == other.2.key;
+            let (near, far) = if is_nearer { (this, other) } else { (other, this) };
+            chosen.insert(attribute.name, near);
+            outdone(far.2, near.2);
+        }
     }
+    chosen
 }
 
 /// The known name that `word` may have been meant to be.
 pub(crate) fn suggestion(word: &str) -> Option<&'static str> {
-    let idle = IDLE.iter().flat_map(|(names, _)| names.iter().copied());
-    nearest(&snake_case(word), ATTRIBUTES.iter().flat_map(Attribute::names).chain(idle))
+    let extras = EXTRAS.iter().map(|extra| extra.key);
+    nearest(&snake_case(word), ATTRIBUTES.iter().flat_map(Attribute::names).chain(extras))
 }
 
 /// The name that differs from `word` by a slip of the pen.
@@ -231,6 +250,7 @@ impl Declaration {
             (attribute.copy)(over, self);
             self.spans.remove(attribute.name);
         }
+        self.extras.extend(over.extras.clone());
     }
 
     /// Where the value of an attribute stands.

@@ -7,7 +7,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use rpm_core::Env;
+use rpm_core::{Env, Persona};
 
 /// The one on whose behalf apps are declared.
 #[derive(Clone, Debug)]
@@ -18,6 +18,19 @@ pub struct Caller {
     pub env: Env,
     /// The user's name.
     pub username: Option<String>,
+    /// Whether it may have apps run as other users: root.
+    pub privileged: bool,
+    /// The executable of this program: what the apps run that are static servers.
+    pub executable: Option<PathBuf>,
+    /// What this program is called in messages.
+    pub persona: Persona,
+}
+
+impl Caller {
+    /// One without a name and rights of its own.
+    pub fn new(cwd: PathBuf, env: Env) -> Self {
+        Self { cwd, env, username: None, privileged: false, executable: None, persona: Persona::Rpm }
+    }
 }
 
 /// The commands of a `PATH`, each looked up once.
@@ -95,7 +108,7 @@ mod tests {
         fs::create_dir(directory.path().join("folder")).unwrap();
         let path = format!("/nonexistent:{}", directory.path().display());
         let env = [("PATH".to_owned(), path)].into_iter().collect();
-        let mut programs = Programs::of(&Caller { cwd: "/".into(), env, username: None });
+        let mut programs = Programs::of(&Caller::new("/".into(), env));
         assert_eq!(programs.find("tool"), Some(tool));
         for other in ["data", "folder", "absent", "", "./tool"] {
             assert_eq!(programs.find(other), None, "{other}");

@@ -2,10 +2,11 @@
 
 use std::{
     collections::HashMap,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
-use rpm_core::AppSpec;
+use rpm_core::{AppSpec, Env};
 
 use crate::{
     Caller, Declaration, LoadError, Problem, Report,
@@ -15,9 +16,9 @@ use crate::{
     node::{Entry, Node, Value},
     report::Severity,
     script,
-    source::{Source, Span},
+    source::{self, Source, Span},
     spec::Resolver,
-    values,
+    statics, values,
 };
 
 /// What the command line says about a file.
@@ -43,19 +44,54 @@ pub struct Loaded {
     pub unmatched: Vec<String>,
 }
 
-/// Loads a file. All that is wrong in it is told together, also in apps that are not wanted.
+/// Loads a file; `-` is JSON on standard input. All that is wrong in it is told together, also in apps that are not
+/// wanted.
 pub fn load(path: &Path, options: &Options, caller: &Caller) -> Result<Loaded, LoadError> {
-    let source = Source::read(path, &caller.cwd)?;
+    let (source, tree) = read(path, caller)?;
+    loaded(source, tree, options, caller)
+}
+
+/// Loads a text as if it stood in the file `path`, whose name tells its format.
+pub fn load_text(path: &Path, text: &str, options: &Options, caller: &Caller) -> Result<Loaded, LoadError> {
+    let (source, tree) = parse(path, Source::new(path, text), caller)?;
+    loaded(source, tree, options, caller)
+}
+
+/// All that a file says, as JSON: for those who want more of it than its apps, such as `deploy`.
+pub fn tree(path: &Path, caller: &Caller) -> Result<serde_json::Value, LoadError> {
+    read(path, caller).map(|(_, tree)| tree.to_json())
+}
+
+/// The text of a file and its tree.
+pub(crate) fn read(path: &Path, caller: &Caller) -> Result<(Source, Node), LoadError> {
+    let source = if path.as_os_str() == formats::STANDARD_INPUT {
+        let name = Path::new("standard input");
+        let mut bytes = Vec::new();
+        io::stdin().read_to_end(&mut bytes).map_err(|error| source::unreadable(name, &error))?;
+        Source::decode(name, bytes)?
+    } else {
+        Source::read(path, &caller.cwd)?
+    };
+    parse(path, source, caller)
+}
+
+fn parse(path: &Path, source: Source, caller: &Caller) -> Result<(Source, Node), LoadError> {
     let parse = formats::parser(path)?;
-    match parse(&source) {
-        Ok(tree) => loaded(source, tree, options, caller),
+    match parse(&source, caller) {
+        Ok(tree) => Ok((source, tree)),
         Err(problems) => Err(LoadError::new(Some(source), problems)),
     }
 }
 
-fn loaded(source: Source, tree: Node, options: &Options, caller: &Caller) -> Result<Loaded, LoadError> {
+pub(crate) fn loaded(
+    source: Source,
+    tree: Node,
+    options: &Options,
+    caller: &Caller,
+) -> Result<Loaded, LoadError> {
     let mut problems = Vec::new();
-    let top = Top::read(tree, &mut problems);
+    let is_package = source.path().file_name().is_some_and(|name| name == "package.json");
+    let top = Top::read(tree, is_package, &mut problems);
     let directory = resolve(&caller.cwd, source.path().parent().unwrap_or(Path::new("")));
     let resolver = top
         .base(&directory, &caller.cwd)
@@ -65,18 +101,26 @@ fn loaded(source: Source, tree: Node, options: &Options, caller: &Caller) -> Res
     let mut reader = Reader { options, resolver, names: HashMap::new(), problems };
     let mut apps: Vec<_> = top.apps.iter().filter_map(|node| reader.app(node)).collect();
     let Reader { names, mut problems, .. } = reader;
+    let deployed = top.deployed(options.profile.as_deref(), &mut problems);
     if problems.iter().any(|problem| problem.severity() == Severity::Error) {
         return Err(LoadError::new(Some(source), problems));
     }
 
     let wanted: Vec<&str> =
         options.only.iter().flat_map(|text| text.split([',', ' '])).filter(|name| !name.is_empty()).collect();
-    apps.retain(|app| wanted.is_empty() || wanted.contains(&app.name.as_str()));
+    apps.retain(|app| wanted.is_empty() || wanted.contains(&app.spec.name.as_str()));
     if let Some(profile) = &options.profile {
-        problems.extend(apps.iter_mut().filter_map(|app| choose(app, profile)));
+        problems.extend(apps.iter_mut().filter_map(|app| choose(app, profile, &deployed)));
     }
     let unmatched = wanted.into_iter().filter(|name| !names.contains_key(*name)).map(str::to_owned).collect();
+    let apps = apps.into_iter().map(|app| app.spec).collect();
     Ok(Loaded { apps, warnings: Report::new(Some(source), problems), unmatched })
+}
+
+/// An app of a file.
+struct App {
+    spec: AppSpec,
+    append_env_to_name: bool,
 }
 
 /// Reads the apps of one file.
@@ -91,7 +135,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// One app, unless something is wrong with it.
-    fn app(&mut self, node: &Node) -> Option<AppSpec> {
+    fn app(&mut self, node: &Node) -> Option<App> {
         let Value::Table(entries) = &node.value else {
             let message = format!("expected the table of an app, found {}", node.describe());
             self.problems.push(Problem::error(message).at(node.span.clone()));
@@ -113,7 +157,7 @@ impl Reader<'_> {
             .map(|resolver| resolver.spec(&declared))
             .and_then(|spec| spec.map_err(|problem| problems.push(problem.or_at(node.span.as_ref()))).ok());
         self.problems.extend(problems.into_iter().map(|problem| problem.of_app(name.as_deref())));
-        spec
+        spec.map(|spec| App { spec, append_env_to_name: declared.append_env_to_name == Some(true) })
     }
 
     fn name_clash(&mut self, name: &str, declared: &Declaration, node: &Node) -> Option<Problem> {
@@ -137,14 +181,25 @@ impl Reader<'_> {
     }
 }
 
-/// Merges a profile into the environment of an app that has it.
-fn choose(app: &mut AppSpec, profile: &str) -> Option<Problem> {
-    let Some(env) = app.profiles.get(profile) else {
-        let message = format!("Environment [{profile}] is not defined in process file");
-        return Some(Problem::warning(message).of_app(Some(&app.name)));
+/// Merges a profile into the environment of an app that has it, above what is deployed under its name.
+fn choose(app: &mut App, profile: &str, deployed: &Env) -> Option<Problem> {
+    let mut env = deployed.clone();
+    env.merge(&app.spec.env);
+    let problem = match app.spec.profiles.get(profile) {
+        Some(declared) => {
+            env.merge(declared);
+            None
+        }
+        None => {
+            let message = format!("Environment [{profile}] is not defined in process file");
+            Some(Problem::warning(message).of_app(Some(&app.spec.name)))
+        }
     };
-    app.env.merge(env);
-    None
+    app.spec.env = env;
+    if app.append_env_to_name {
+        app.spec.name = format!("{}-{profile}", app.spec.name);
+    }
+    problem
 }
 
 /// The top level of a file.
@@ -152,16 +207,18 @@ fn choose(app: &mut AppSpec, profile: &str) -> Option<Problem> {
 struct Top {
     apps: Vec<Node>,
     root: Option<Node>,
+    deploy: Option<Node>,
 }
 
-/// Keys of PM2's top level that change nothing here.
-const IDLE: [&str; 2] = ["deploy", "static"];
+/// What there may be at the top level.
+const KEYS: [&str; 4] = ["apps", "root", "deploy", "static"];
 
 impl Top {
-    /// PM2's forms: `apps` or `pm2` with a list of apps or one; a list; or the app itself.
-    fn read(tree: Node, problems: &mut Vec<Problem>) -> Self {
+    /// PM2's forms: `apps` or `pm2` with a list of apps or one; a list; or the app itself. A `package.json` says
+    /// much else, which is not looked at.
+    fn read(tree: Node, is_package: bool, problems: &mut Vec<Problem>) -> Self {
         let entries = match tree.value {
-            Value::Array(apps) => return Self { apps, root: None },
+            Value::Array(apps) => return Self { apps, ..Self::default() },
             Value::Table(entries) => entries,
             _ => {
                 let message = format!("expected a table with `apps`, found {}", tree.describe());
@@ -170,28 +227,51 @@ impl Top {
             }
         };
         let mut top = Self::default();
-        let container = ["apps", "pm2"].into_iter().find(|key| entries.iter().any(|entry| entry.key == *key));
+        let container = container(&entries);
         let mut own = Vec::new();
+        let mut servers = None;
         for entry in entries {
             match entry.key.as_str() {
                 "root" => top.root = Some(entry.node),
+                "deploy" => top.deploy = Some(entry.node),
+                "static" => servers = Some(entry.node),
                 key if Some(key) == container => top.apps = apps(entry, problems),
-                key if IDLE.contains(&key) => {
-                    let message = format!("`{key}` has no effect in this version");
-                    problems.push(Problem::warning(message).at(entry.span));
-                }
                 _ => own.push(entry),
             }
         }
-        if container.is_some() {
+        if is_package {
+            if container.is_none() && servers.is_none() {
+                problems.push(Problem::error("no apps: expected `apps` or `pm2` in this package.json"));
+            }
+        } else if container.is_some() || (servers.is_some() && !is_app(&own)) {
             problems.extend(own.iter().map(unknown));
-        } else if own.iter().any(|entry| matches!(attributes::key(&entry.key), Key::Known(..))) {
+        } else if is_app(&own) {
             top.apps = vec![Node { span: None, value: Value::Table(own) }];
         } else {
             problems.push(Problem::error("no apps: expected [[apps]] with a `script`"));
             problems.extend(own.iter().map(unknown));
         }
+        top.apps.extend(servers.iter().flat_map(|node| statics::apps(node, problems)));
         top
+    }
+
+    /// What PM2 has lowest in the environment of each app: the variables that are deployed with a profile.
+    fn deployed(&self, profile: Option<&str>, problems: &mut Vec<Problem>) -> Env {
+        let of = |node: &Node, key: &str| match &node.value {
+            Value::Table(entries) => {
+                entries.iter().rev().find(|entry| entry.key == key).map(|entry| entry.node.clone())
+            }
+            _ => None,
+        };
+        let env = profile
+            .zip(self.deploy.as_ref())
+            .and_then(|(profile, deploy)| of(&of(deploy, profile)?, "env"))
+            .filter(|env| env.value != Value::Null);
+        let Some(env) = env else { return Env::default() };
+        values::variables(&env).unwrap_or_else(|mismatch| {
+            problems.push(Problem::error(format!("deploy: env: {}", mismatch.message)).at(mismatch.span));
+            Env::default()
+        })
     }
 
     /// The directory that relative paths begin at.
@@ -207,6 +287,18 @@ impl Top {
     }
 }
 
+/// The key under which the apps are.
+pub(crate) fn container(entries: &[Entry]) -> Option<&'static str> {
+    let is_there =
+        |key: &&str| entries.iter().any(|entry| entry.key == *key && entry.node.value != Value::Null);
+    ["apps", "pm2"].into_iter().find(is_there)
+}
+
+/// Whether these are the attributes of an app.
+pub(crate) fn is_app(entries: &[Entry]) -> bool {
+    entries.iter().any(|entry| matches!(attributes::key(&entry.key), Key::Known(..)))
+}
+
 fn apps(entry: Entry, problems: &mut Vec<Problem>) -> Vec<Node> {
     match entry.node.value {
         Value::Array(apps) => apps,
@@ -220,8 +312,9 @@ fn apps(entry: Entry, problems: &mut Vec<Problem>) -> Vec<Node> {
 }
 
 fn unknown(entry: &Entry) -> Problem {
-    let known = ["apps", "root"].into_iter().chain(IDLE);
-    let hint = nearest(&entry.key, known).map(|name| format!(": did you mean `{name}`?")).unwrap_or_default();
+    let hint = nearest(&entry.key, KEYS.into_iter())
+        .map(|name| format!(": did you mean `{name}`?"))
+        .unwrap_or_default();
     Problem::warning(format!("unknown key `{}` at the top level is ignored{hint}", entry.key))
         .at(entry.span.clone())
 }

@@ -2,35 +2,44 @@
 
 use std::{ffi::OsStr, path::Path};
 
-use crate::{Problem, node::Node, source::Source, toml};
+use crate::{Caller, Problem, javascript, json, node::Node, source::Source, toml, yaml};
 
 struct Format {
-    name: &'static str,
     is_named: fn(&str) -> bool,
-    /// `None`: known, not read by this version.
-    parse: Option<Parse>,
+    parse: Parse,
 }
 
-type Parse = fn(&Source) -> Result<Node, Vec<Problem>>;
+/// From a text to its tree; or all that is wrong with it.
+pub(crate) type Parse = fn(&Source, &Caller) -> Result<Node, Vec<Problem>>;
+
+/// The word that stands for standard input, which says JSON.
+pub(crate) const STANDARD_INPUT: &str = "-";
 
 /// PM2 takes a file for a declaration when its path has one of these *anywhere*: `.json5` is one through `.json`.
 static FORMATS: &[Format] = &[
-    Format { name: "TOML", is_named: |path| extension(path) == Some("toml"), parse: Some(toml::parse) },
-    Format { name: "JSON5", is_named: |path| path.contains(".json5"), parse: None },
-    Format { name: "JSON", is_named: |path| path.contains(".json"), parse: None },
-    Format { name: "YAML", is_named: |path| path.contains(".yml") || path.contains(".yaml"), parse: None },
+    Format { is_named: |path| extension(path) == Some("toml"), parse: |source, _| toml::parse(source) },
     Format {
-        name: "JavaScript",
-        is_named: |path| [".config.js", ".config.cjs", ".config.mjs"].iter().any(|mark| path.contains(mark)),
-        parse: None,
+        is_named: |path| path == STANDARD_INPUT || path.contains(".json"),
+        parse: |source, _| json::parse(source),
     },
+    Format {
+        is_named: |path| path.contains(".yml") || path.contains(".yaml"),
+        parse: |source, _| yaml::parse(source),
+    },
+    Format { is_named: is_javascript, parse: javascript::parse },
 ];
+
+/// Whether the file at this path is evaluated: what it says depends on more than its text.
+pub(crate) fn is_javascript(path: &str) -> bool {
+    [".config.js", ".config.cjs", ".config.mjs"].iter().any(|mark| path.contains(mark))
+}
 
 fn extension(path: &str) -> Option<&str> {
     Path::new(path).extension().and_then(OsStr::to_str)
 }
 
-/// Whether a word on the command line names a file that declares apps, rather than a script or a process.
+/// Whether a word on the command line names a file that declares apps, rather than a script or a process. `-` is
+/// standard input.
 pub fn is_ecosystem_file(word: &str) -> bool {
     FORMATS.iter().any(|format| (format.is_named)(word))
 }
@@ -38,17 +47,12 @@ pub fn is_ecosystem_file(word: &str) -> bool {
 /// How the file at `path` is read.
 pub(crate) fn parser(path: &Path) -> Result<Parse, Problem> {
     let shown = path.to_string_lossy();
-    let Some(format) = FORMATS.iter().find(|format| (format.is_named)(&shown)) else {
-        return Err(Problem::error(format!(
+    match FORMATS.iter().find(|format| (format.is_named)(&shown)) {
+        Some(format) => Ok(format.parse),
+        None => Err(Problem::error(format!(
             "File {shown} is no ecosystem file: expected a name such as ecosystem.toml"
-        )));
-    };
-    format.parse.ok_or_else(|| {
-        Problem::error(format!(
-            "File {shown} is {}, which this version does not read: expected a .toml file",
-            format.name
-        ))
-    })
+        ))),
+    }
 }
 
 #[cfg(test)]
@@ -66,6 +70,7 @@ mod tests {
             "ecosystem.config.js",
             "e.config.mjs",
             "a.json.bak",
+            "-",
         ] {
             assert!(is_ecosystem_file(word), "{word}");
         }
@@ -75,11 +80,8 @@ mod tests {
     }
 
     #[test]
-    fn a_format_that_is_not_read_is_named() {
-        let told = |path: &str| parser(Path::new(path)).unwrap_err().to_string();
-        assert!(told("a.json5").contains("JSON5"));
-        assert!(told("process.json").contains("is JSON,"));
-        assert!(told("a.config.cjs").contains("JavaScript"));
-        assert!(told("app.js").contains("no ecosystem file"));
+    fn other_files_are_refused() {
+        let error = parser(Path::new("app.js")).unwrap_err();
+        assert!(error.to_string().contains("no ecosystem file"));
     }
 }

@@ -6,32 +6,44 @@
 //! [`Declaration`], so that an option is checked by the code that checks a file.
 //!
 //! A further attribute is a line in `attributes` and one in `spec`; a further format is a line in `formats` and
-//! a file beside `toml.rs`.
+//! a file beside `toml.rs`. The way back, from a tree to TOML, is `convert`.
 
+mod account;
 mod arguments;
 mod attributes;
 mod caller;
+mod convert;
 mod declare;
+mod extras;
 mod file;
 mod formats;
+mod javascript;
+mod json;
 mod node;
 mod package;
 mod report;
 mod script;
 mod source;
 mod spec;
+mod statics;
 mod toml;
 mod typescript;
 mod values;
+mod watch;
+mod yaml;
 
 use rpm_core::AppSpec;
 
+pub use account::Account;
 pub use attributes::Declaration;
 pub use caller::Caller;
-pub use file::{Loaded, Options, load};
+pub use convert::{Converted, convert};
+pub use file::{Loaded, Options, load, load_text, tree};
 pub use formats::is_ecosystem_file;
 pub use report::{LoadError, Problem, Report, Severity};
+pub use statics::VERB as SERVE_VERB;
 pub use values::Cron;
+pub use watch::WatchOptions;
 
 use spec::Resolver;
 

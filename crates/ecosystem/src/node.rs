@@ -78,6 +78,21 @@ impl Node {
         json
     }
 
+    /// As JSON. What JSON has no number for is `null`, as in JavaScript.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        match &self.value {
+            Value::Null => serde_json::Value::Null,
+            Value::Bool(value) => (*value).into(),
+            Value::Integer(value) => (*value).into(),
+            Value::Float(value) => (*value).into(),
+            Value::String(text) => text.as_str().into(),
+            Value::Array(nodes) => nodes.iter().map(Self::to_json).collect(),
+            Value::Table(entries) => {
+                entries.iter().map(|entry| (entry.key.clone(), entry.node.to_json())).collect()
+            }
+        }
+    }
+
     fn write_json(&self, json: &mut String) {
         match &self.value {
             Value::Null => json.push_str("null"),

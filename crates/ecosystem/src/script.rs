@@ -18,6 +18,8 @@ pub(crate) enum Target {
     File(PathBuf),
     /// A line for this shell.
     Line(PathBuf),
+    /// The static server of this executable.
+    Server(PathBuf),
 }
 
 /// Where a script is: in the app's working directory; else a program in the `base` of relative paths or in
@@ -141,7 +143,7 @@ mod tests {
 
     fn programs(directory: &Path) -> Programs {
         let env = [("PATH".to_owned(), directory.join("bin").display().to_string())].into_iter().collect();
-        Programs::of(&Caller { cwd: directory.to_owned(), env, username: None })
+        Programs::of(&Caller::new(directory.to_owned(), env))
     }
 
     #[test]

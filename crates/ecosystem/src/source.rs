@@ -23,9 +23,10 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// `text`, as if it had been read from `path`.
+    /// `text`, as if it had been read from `path`. A byte order mark is no part of it.
     pub(crate) fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
-        let text = text.into();
+        let text: String = text.into();
+        let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
         let lines = iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self { path: path.into(), text, lines }
     }
@@ -33,6 +34,11 @@ impl Source {
     /// Reads `path`, relative to `cwd`. Messages show it as it was given.
     pub(crate) fn read(path: &Path, cwd: &Path) -> Result<Self, LoadError> {
         let bytes = fs::read(cwd.join(path)).map_err(|error| unreadable(path, &error))?;
+        Self::decode(path, bytes)
+    }
+
+    /// What was read from `path`.
+    pub(crate) fn decode(path: &Path, bytes: Vec<u8>) -> Result<Self, LoadError> {
         String::from_utf8(bytes).map(|text| Self::new(path, text)).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             let byte = error.as_bytes().get(at).copied().unwrap_or_default();
@@ -51,6 +57,11 @@ impl Source {
     /// What it says.
     pub(crate) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Where a line begins, counted from 1; the end of the text where there are fewer.
+    pub(crate) fn line_start(&self, line: usize) -> usize {
+        self.lines.get(line.saturating_sub(1)).copied().unwrap_or(self.text.len())
     }
 
     /// Line and column of a byte, counted from 1; columns are characters.
@@ -81,7 +92,7 @@ impl fmt::Debug for Source {
     }
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> LoadError {
+pub(crate) fn unreadable(path: &Path, error: &io::Error) -> LoadError {
     let shown = path.display();
     LoadError::from(Problem::error(match error.kind() {
         ErrorKind::NotFound => format!("File {shown} not found"),

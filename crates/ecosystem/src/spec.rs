@@ -6,13 +6,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rpm_core::{AppSpec, ExecMode, Instances, Interpreter, LogTarget};
+use rpm_core::{AppSpec, CombinedLog, ExecMode, Instances, Interpreter, LogTarget};
 
 use crate::{
     Caller, Declaration, Problem,
     caller::{Programs, resolve},
+    extras,
     package::Packages,
     script::{self, Target},
+    statics,
     typescript::{self, Run},
     values::Cron,
 };
@@ -61,11 +63,14 @@ impl<'a> Resolver<'a> {
             return Err(Problem::error(problem).of_attribute("cwd").at(declared.span("cwd")));
         }
         let failed = |problem: Problem| problem.at(declared.span("script"));
-        let target = script::locate(script, &cwd, &self.base, &mut self.programs)
-            .map_err(|path| failed(self.script_not_found(script, &path)))?;
-
         let name = declared.name.as_deref().unwrap_or_else(|| script::default_name(script));
+        let target = match &self.caller.executable {
+            Some(executable) if script == statics::SCRIPT => Target::Server(executable.clone()),
+            _ => script::locate(script, &cwd, &self.base, &mut self.programs)
+                .map_err(|path| failed(self.script_not_found(script, &path)))?,
+        };
         let mut spec = match target {
+            Target::Server(ref executable) => AppSpec::new(name, executable.clone(), Interpreter::None, cwd),
             Target::Line(ref shell) => AppSpec::new(name, shell.clone(), Interpreter::None, cwd),
             Target::File(ref file) => {
                 let (interpreter, flags) = self.interpreter(declared, file, &cwd).map_err(failed)?;
@@ -75,18 +80,26 @@ impl<'a> Resolver<'a> {
             }
         };
         self.fill(&mut spec, declared);
-        if let Target::Line(_) = target {
-            spec.args = vec!["-c".to_owned(), script.to_owned()];
+        match &target {
+            Target::File(_) => {}
+            Target::Line(_) => spec.args = vec!["-c".to_owned(), script.to_owned()],
+            Target::Server(_) => spec.args.insert(0, statics::VERB.to_owned()),
         }
-        if declared.exec_mode.is_none() && is_cluster(&spec) {
+        if let Some(prefix) = declared.name_prefix.as_ref().filter(|prefix| !spec.name.contains(*prefix)) {
+            spec.name = format!("{prefix}:{}", spec.name);
+        }
+        self.change_user(&mut spec, declared)?;
+        let is_undecided = declared.exec_mode.is_none() && declared.execute_command != Some(true);
+        if is_undecided && is_cluster(&spec) {
             spec.exec_mode = ExecMode::Cluster;
             // PM2 decides on the logs before it decides on the mode: what is not counted shares them.
             if spec.merge_logs.is_none() && matches!(spec.instances, Some(Instances::Cpus { less: 0 })) {
                 spec.merge_logs = Some(true);
             }
         }
-        spec.version = spec.script.parent().and_then(|directory| self.packages.version(directory));
-        spec.username.clone_from(&self.caller.username);
+        if !matches!(target, Target::Server(_)) {
+            spec.version = spec.script.parent().and_then(|directory| self.packages.version(directory));
+        }
         Ok(spec)
     }
 
@@ -101,16 +114,19 @@ impl<'a> Resolver<'a> {
         let name = declared.name.as_deref().unwrap_or_default();
         let mut spec = AppSpec::new(name, PathBuf::new(), interpreter, cwd);
         self.fill(&mut spec, declared);
-        let serde_json::Value::Object(mut fields) =
+        self.change_user(&mut spec, declared)?;
+        let serde_json::Value::Object(fields) =
             serde_json::to_value(spec).map_err(|error| Problem::error(error.to_string()))?
         else {
             return Ok(Fields::new());
         };
+        // With the user comes its group.
+        let more = [(declared.uid.is_some(), "gid"), (!declared.extras.is_empty(), "extras")];
         Ok(declared
             .declared()
-            .filter(|attribute| *attribute != "script")
-            .map(|attribute| if attribute == "time" { "log_date_format" } else { attribute })
-            .map(|field| (field.to_owned(), fields.remove(field).unwrap_or_default()))
+            .filter_map(field)
+            .chain(more.into_iter().filter_map(|(there, field)| there.then_some(field)))
+            .map(|field| (field.to_owned(), fields.get(field).cloned().unwrap_or_default()))
             .collect())
     }
 
@@ -123,29 +139,87 @@ impl<'a> Resolver<'a> {
         put(&mut spec.args, d.args);
         spec.interpreter_args.extend(d.interpreter_args.unwrap_or_default());
         put(&mut spec.env, d.env);
+        if let Some(port) = d.port {
+            spec.env.set("PORT", port.to_string());
+        }
+        put(&mut spec.filter_env, d.filter_env);
         spec.profiles = d.profiles;
         spec.instances = d.instances;
         put(&mut spec.exec_mode, d.exec_mode);
+        if d.execute_command == Some(true) {
+            spec.exec_mode = ExecMode::Fork;
+        }
         put(&mut spec.instance_var, d.instance_var);
+        spec.increment_var = d.increment_var;
+        spec.username = d.username.or_else(|| self.caller.username.clone());
         put(&mut spec.autostart, d.autostart);
         put(&mut spec.autorestart, d.autorestart);
         spec.max_restarts = d.max_restarts;
         spec.min_uptime = d.min_uptime;
         spec.restart_delay = d.restart_delay;
         spec.exp_backoff_restart_delay = d.exp_backoff_restart_delay;
+        spec.max_memory_restart = d.max_memory_restart;
         put(&mut spec.stop_exit_codes, d.stop_exit_codes);
         spec.cron_restart = d.cron_restart.and_then(|cron| match cron {
             Cron::Off => None,
             Cron::At(schedule) => Some(schedule),
         });
         spec.cron_timezone = d.cron_timezone;
+        put(&mut spec.watch, d.watch);
+        spec.ignore_watch = d.watch_options.and_then(|options| options.ignored).or(d.ignore_watch);
+        spec.watch_delay = d.watch_delay;
+        put(&mut spec.wait_ready, d.wait_ready);
+        spec.listen_timeout = d.listen_timeout;
         spec.kill_timeout = d.kill_timeout;
         spec.kill_signal = d.kill_signal;
+        put(&mut spec.shutdown_with_message, d.shutdown_with_message);
+        put(&mut spec.treekill, d.treekill);
         spec.out_file = d.out_file.map(|path| self.log(&cwd, &path));
         spec.error_file = d.error_file.map(|path| self.log(&cwd, &path));
+        spec.log_file = d.log_file.map(|log| match log {
+            CombinedLog::At(LogTarget::File(path)) => {
+                CombinedLog::At(self.log(&cwd, &path.to_string_lossy()))
+            }
+            other => other,
+        });
+        put(&mut spec.disable_logs, d.disable_logs);
+        spec.log_type = d.log_type;
         spec.merge_logs = d.merge_logs;
         spec.log_date_format =
             if d.time == Some(true) { Some(TIME_FORMAT.to_owned()) } else { d.log_date_format };
+        spec.pid_file = d.pid_file.map(|path| self.path(&cwd, &path));
+        spec.extras = d.extras;
+        extras::settle(&mut spec.extras);
+        if let Some(io) = spec.extras.get("io") {
+            spec.env.set("io", io.to_string());
+        }
+    }
+
+    /// Looks up the user and the group that are declared. As in PM2 the group is the user's own unless it is
+    /// declared, and HOME is the user's; a HOME that is declared stays.
+    fn change_user(&self, spec: &mut AppSpec, declared: &Declaration) -> Result<(), Problem> {
+        let Some(attribute) =
+            ["uid", "gid"].into_iter().find(|name| declared.declared().any(|it| it == *name))
+        else {
+            return Ok(());
+        };
+        let wrong = |attribute, message| Problem::error(message).at(declared.span(attribute));
+        if !self.caller.privileged {
+            let program = self.caller.persona.word();
+            return Err(wrong(attribute, format!("To use --uid and --gid please run {program} as root")));
+        }
+        if let Some(uid) = &declared.uid {
+            let user = uid.user().map_err(|message| wrong("uid", message))?;
+            spec.uid = Some(user.uid.as_raw());
+            spec.gid = Some(user.gid.as_raw());
+            if !spec.env.contains_key("HOME") {
+                spec.env.set("HOME", user.dir.to_string_lossy());
+            }
+        }
+        if let Some(gid) = &declared.gid {
+            spec.gid = Some(gid.group().map_err(|message| wrong("gid", message))?);
+        }
+        Ok(())
     }
 
     fn cwd(&self, declared: &Declaration) -> PathBuf {
@@ -213,13 +287,32 @@ impl<'a> Resolver<'a> {
     }
 
     fn log(&self, cwd: &Path, path: &str) -> LogTarget {
+        if path == "NULL" || path == "/dev/null" {
+            LogTarget::Null
+        } else {
+            LogTarget::File(self.path(cwd, path))
+        }
+    }
+
+    /// A file that is written: `~` is the caller's home.
+    fn path(&self, cwd: &Path, path: &str) -> PathBuf {
         let home = self.caller.env.get("HOME").map(Path::new);
         let in_home = path.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'));
         match (in_home, home) {
-            _ if path == "NULL" || path == "/dev/null" => LogTarget::Null,
-            (Some(rest), Some(home)) => LogTarget::File(resolve(home, rest.trim_start_matches('/'))),
-            _ => LogTarget::File(resolve(cwd, path)),
+            (Some(rest), Some(home)) => resolve(home, rest.trim_start_matches('/')),
+            _ => resolve(cwd, path),
         }
+    }
+}
+
+/// The field of [`AppSpec`] that an attribute changes in an app that exists, if it does.
+fn field(attribute: &'static str) -> Option<&'static str> {
+    match attribute {
+        "script" | "name_prefix" | "append_env_to_name" | "port" => None,
+        "time" => Some("log_date_format"),
+        "execute_command" => Some("exec_mode"),
+        "watch_options" => Some("ignore_watch"),
+        field => Some(field),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, collections::HashMap, str::FromStr};
 
 use rpm_core::{
-    Env, ExecMode, Instances, Interpreter, Millis, Signal,
+    Bytes, CombinedLog, Env, ExecMode, FilterEnv, Instances, Interpreter, LogTarget, LogType, Millis, Signal,
     cron::{Schedule, Zone},
 };
 
@@ -34,7 +34,7 @@ pub enum Cron {
     At(Schedule),
 }
 
-fn expected<T>(what: &str, node: &Node) -> Read<T> {
+pub(crate) fn expected<T>(what: &str, node: &Node) -> Read<T> {
     mismatch(format!("expected {what}, found {}", node.describe()), node)
 }
 
@@ -52,7 +52,7 @@ fn string<'a>(what: &str, node: &'a Node) -> Read<&'a str> {
 }
 
 /// A whole number, also as text or written with a fraction of zero, as JavaScript would take it.
-fn whole(node: &Node) -> Option<i64> {
+pub(crate) fn whole(node: &Node) -> Option<i64> {
     // Up to here every whole number has a float of its own.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let from_float = |float: f64| (float.fract() == 0.0 && float.abs() <= EXACT).then_some(float as i64);
@@ -105,6 +105,25 @@ pub(crate) fn millis(node: &Node) -> Read<Millis> {
     number.or_else(with_unit).map_or_else(|| expected("milliseconds such as 1600, or \"5s\"", node), Ok)
 }
 
+/// Bytes, or text with a unit; 0 is no limit.
+pub(crate) fn bytes(node: &Node) -> Read<Option<Bytes>> {
+    let number = whole(node).and_then(|number| u64::try_from(number).ok()).map(Bytes);
+    let with_unit = || match &node.value {
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    match number.or_else(with_unit) {
+        Some(bytes) => Ok(Some(bytes).filter(|bytes| bytes.0 > 0)),
+        None => expected("bytes such as 104857600, or \"100M\"", node),
+    }
+}
+
+/// A port.
+pub(crate) fn port(node: &Node) -> Read<u16> {
+    let number = whole(node).and_then(|number| u16::try_from(number).ok());
+    number.map_or_else(|| expected("a port, from 0 to 65535", node), Ok)
+}
+
 /// How often something may happen.
 pub(crate) fn count(node: &Node) -> Read<u32> {
     let number = whole(node).and_then(|number| u32::try_from(number).ok());
@@ -122,6 +141,52 @@ pub(crate) fn words(node: &Node) -> Read<Vec<String>> {
         _ => Ok(item.to_text()),
     };
     items.iter().map(word).collect()
+}
+
+/// On or off, one text, or several.
+pub(crate) enum Choice {
+    Switch(bool),
+    One(String),
+    Several(Vec<String>),
+}
+
+/// A switch or texts. In text `true` and `false` are switches: a command line knows nothing else.
+pub(crate) fn choice(what: &str, node: &Node) -> Read<Choice> {
+    match &node.value {
+        Value::Bool(value) => Ok(Choice::Switch(*value)),
+        Value::Array(items) => {
+            let texts = items.iter().map(|item| string("text in quotes", item).map(str::to_owned));
+            texts.collect::<Read<_>>().map(Choice::Several)
+        }
+        _ => Ok(match string(what, node)? {
+            "" => Choice::Switch(false),
+            text => text.parse().map_or_else(|_| Choice::One(text.to_owned()), Choice::Switch),
+        }),
+    }
+}
+
+/// What is kept back of the starter's environment.
+pub(crate) fn filter_env(node: &Node) -> Read<FilterEnv> {
+    Ok(match choice("true, false, a variable or a list of parts of names", node)? {
+        Choice::Switch(all) => FilterEnv::Everything(all),
+        Choice::One(name) => FilterEnv::Exactly(name),
+        Choice::Several(parts) => FilterEnv::Containing(parts),
+    })
+}
+
+/// Where both streams go; the path is as it was written.
+pub(crate) fn combined_log(node: &Node) -> Read<CombinedLog> {
+    const WHAT: &str = "a path, true or false";
+    match choice(WHAT, node)? {
+        Choice::Switch(on) => Ok(CombinedLog::Default(on)),
+        Choice::One(path) => Ok(CombinedLog::At(LogTarget::File(path.into()))),
+        Choice::Several(_) => expected(WHAT, node),
+    }
+}
+
+/// `json`; PM2 takes every other word for lines as they are.
+pub(crate) fn log_type(node: &Node) -> Read<Option<LogType>> {
+    string("\"json\"", node).map(|word| (word == "json").then_some(LogType::Json))
 }
 
 /// Exit codes: one, a list, or text with several.

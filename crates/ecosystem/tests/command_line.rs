@@ -4,7 +4,7 @@
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt};
 
 use project::Project;
-use rpm_core::{AppSpec, ExecMode, Interpreter, Millis};
+use rpm_core::{AppSpec, Bytes, CombinedLog, ExecMode, FilterEnv, Interpreter, LogTarget, Millis, Watch};
 use rpm_ecosystem::{Caller, Declaration, from_script, patch};
 use serde_json::json;
 
@@ -52,6 +52,83 @@ fn options_are_attributes() {
     assert_eq!(app.username.as_deref(), Some("ann"));
     assert_eq!(String::from(app.interpreter), "node");
     assert_eq!(app.script, project.path().join("api/server.js"));
+}
+
+#[test]
+fn options_of_pm2_mean_what_they_mean_there() {
+    let project = Project::new();
+    let of = |options: &[(&str, &str)]| start(&project, "app.js", options).unwrap();
+    let delay = |text| of(&[("watch_delay", text)]).watch_delay.unwrap().0;
+    assert_eq!([delay("4"), delay("0.5"), delay("4000ms"), delay("2s")], [4000, 500, 4000, 2000]);
+
+    assert_eq!(of(&[("watch", "true")]).watch, Watch::All);
+    assert_eq!(of(&[("watch", "false")]).watch, Watch::Off);
+    assert_eq!(
+        of(&[("watch", "src"), ("watch", "lib")]).watch,
+        Watch::Paths(vec!["src".into(), "lib".into()])
+    );
+    assert_eq!(of(&[("watch", "src"), ("watch", "true")]).watch, Watch::All);
+    let ignored = of(&[("ignore_watch", "node_modules logs"), ("ignore_watch", "*.tmp")]).ignore_watch;
+    assert_eq!(ignored.unwrap(), ["node_modules", "logs", "*.tmp"]);
+
+    assert_eq!(of(&[("filter_env", "true")]).filter_env, FilterEnv::Everything(true));
+    assert_eq!(
+        of(&[("filter_env", "SECRET"), ("filter_env", "KEY")]).filter_env,
+        FilterEnv::Containing(vec!["SECRET".to_owned(), "KEY".to_owned()])
+    );
+    assert_eq!(of(&[("stop_exit_codes", "0"), ("stop_exit_codes", "3 4")]).stop_exit_codes, [0, 3, 4]);
+    assert_eq!(of(&[("max_memory_restart", "100M")]).max_memory_restart, Some(Bytes(100 << 20)));
+    assert_eq!(of(&[("max_memory_restart", "0")]).max_memory_restart, None);
+
+    assert_eq!(of(&[("log", "true")]).log_file, Some(CombinedLog::Default(true)));
+    let file = LogTarget::File(project.path().join("all.log"));
+    assert_eq!(of(&[("log", "all.log")]).log_file, Some(CombinedLog::At(file)));
+    assert_eq!(of(&[("pid", "run/a.pid")]).pid_file, Some(project.path().join("run/a.pid")));
+
+    let switches = [("treekill", "false"), ("vizion", "false"), ("pmx", "false"), ("automation", "false")];
+    let app = of(&[&switches[..], &[("execute_command", "true"), ("instances", "2")]].concat());
+    assert!(!app.treekill);
+    assert_eq!(app.exec_mode, ExecMode::Fork);
+    assert_eq!(
+        serde_json::Value::from(app.extras),
+        json!({ "vizion": false, "pmx": false, "automation": false })
+    );
+    assert_eq!(of(&[("disable_trace", "true")]).extras.get("trace"), Some(&json!(false)));
+}
+
+#[test]
+fn only_root_starts_apps_as_others() {
+    let project = Project::new();
+    let options = |uid| declared(&[("uid", uid)]);
+    let as_user = |uid, caller: &Caller| {
+        from_script("app.js", &options(uid), caller).map_err(|error| error.to_string())
+    };
+    let anyone = Caller { persona: rpm_core::Persona::Pm2, ..project.caller() };
+    assert_eq!(as_user("root", &anyone).unwrap_err(), "To use --uid and --gid please run pm2 as root");
+    let root = Caller { privileged: true, ..project.caller() };
+    assert_eq!(as_user("nobody knows", &root).unwrap_err(), "User nobody knows cannot be found");
+    let app = as_user("root", &root).unwrap();
+    assert_eq!((app.uid, app.gid), (Some(0), Some(0)));
+    assert!(app.env.get("HOME").is_some_and(|home| home.starts_with('/')));
+    assert_eq!(as_user("0", &root).unwrap().uid, Some(0));
+
+    let group = declared(&[("gid", "nobody knows")]);
+    let error = from_script("app.js", &group, &root).unwrap_err();
+    assert_eq!(error.to_string(), "Group nobody knows cannot be found");
+    let app = from_script("app.js", &declared(&[("gid", "0")]), &root).unwrap();
+    assert_eq!((app.uid, app.gid, app.env.get("HOME")), (None, Some(0), None));
+    assert_eq!(patch(&options("root"), &root).unwrap().get("gid"), Some(&json!(0)));
+}
+
+#[test]
+fn the_script_serve_is_the_static_server() {
+    let project = Project::new();
+    let app = start(&project, "serve", &[("name", "site"), ("args", "x")]).unwrap();
+    assert_eq!((app.name.as_str(), app.interpreter), ("site", Interpreter::None));
+    assert_eq!(app.script, project.path().join("bin/rpm"));
+    assert_eq!(app.args, [rpm_ecosystem::SERVE_VERB, "x"]);
+    let nowhere = Caller { executable: None, ..project.caller() };
+    assert!(from_script("serve", &declared(&[]), &nowhere).is_err());
 }
 
 #[test]
@@ -150,6 +227,14 @@ fn a_patch_has_what_was_declared_and_no_more() {
         })
     );
     assert_eq!(
+        of(&[("execute_command", "true"), ("v8", "true")]),
+        json!({
+            "exec_mode": "fork_mode",
+            "extras": { "v8": true },
+        })
+    );
+    assert_eq!(of(&[("watch", "false"), ("treekill", "true")]), json!({ "watch": null, "treekill": null }));
+    assert_eq!(
         of(&[("interpreter", "bin/bash"), ("autorestart", "true"), ("instances", "max"), ("args", "a b")]),
         json!({"interpreter": "/project/bin/bash", "autorestart": true, "instances": 0, "args": ["a", "b"]})
     );
@@ -188,6 +273,21 @@ fn each_field_of_a_patch_is_one_of_the_spec() {
         ("error_file", "e"),
         ("merge_logs", "true"),
         ("log_date_format", "HH"),
+        ("treekill", "false"),
+        ("shutdown_with_message", "true"),
+        ("wait_ready", "true"),
+        ("listen_timeout", "1"),
+        ("max_memory_restart", "1K"),
+        ("watch", "src"),
+        ("ignore_watch", "a"),
+        ("watch_delay", "1"),
+        ("filter_env", "A"),
+        ("increment_var", "PORT"),
+        ("log_file", "true"),
+        ("disable_logs", "true"),
+        ("log_type", "json"),
+        ("pid_file", "p"),
+        ("username", "bob"),
     ];
     let mut spec =
         serde_json::to_value(from_script("app.js", &declared(&[]), &project.caller()).unwrap()).unwrap();

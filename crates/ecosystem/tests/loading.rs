@@ -4,7 +4,7 @@
 use std::{fs, path::Path};
 
 use project::Project;
-use rpm_ecosystem::{Declaration, Options, load};
+use rpm_ecosystem::{Declaration, Options, load, tree};
 
 mod project;
 
@@ -26,7 +26,30 @@ fn what_cannot_be_read_is_named() {
         told(&project, "latin1.toml")
             .starts_with("latin1.toml:1:6: expected UTF-8 text, found the byte 0xe9\n")
     );
-    assert!(told(&project, "package.json").contains("is JSON, which this version does not read"));
+    assert_eq!(
+        told(&project, "package.json"),
+        "package.json: no apps: expected `apps` or `pm2` in this package.json"
+    );
+}
+
+#[test]
+fn javascript_needs_node() {
+    let project = Project::new();
+    project.file("ecosystem.config.js", "module.exports = { apps: [] }");
+    assert_eq!(
+        told(&project, "ecosystem.config.js"),
+        "ecosystem.config.js: JavaScript, and there is no `node` in PATH to evaluate it: install Node.js, or where \
+         there is one run `rpm convert ecosystem.config.js -o ecosystem.toml` and use that file"
+    );
+    assert_eq!(told(&project, "absent.config.js"), "File absent.config.js not found");
+}
+
+#[test]
+fn the_whole_of_a_file_can_be_asked_for() {
+    let project = Project::new();
+    project.file("a.yml", "deploy: {production: {host: [a, b]}}\n");
+    let tree = tree(Path::new("a.yml"), &project.caller()).unwrap();
+    assert_eq!(tree["deploy"]["production"]["host"], serde_json::json!(["a", "b"]));
 }
 
 #[test]

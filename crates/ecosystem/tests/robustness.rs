@@ -5,6 +5,7 @@ use std::iter;
 
 use project::Project;
 use proptest::{prelude::*, test_runner::TestRunner};
+use rpm_ecosystem::Options;
 
 mod project;
 
@@ -44,7 +45,7 @@ const WORDS: [&str; 32] = [
     "ü",
 ];
 
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 36] = [
     "name",
     "script",
     "exec",
@@ -66,6 +67,20 @@ const KEYS: [&str; 22] = [
     "time",
     "watch",
     "treekill",
+    "ignore_watch",
+    "watch_delay",
+    "watch_options",
+    "filter_env",
+    "max_memory_restart",
+    "uid",
+    "port",
+    "log",
+    "log_type",
+    "pid",
+    "pmx",
+    "io",
+    "name_prefix",
+    "windowsHide",
     "wrong",
 ];
 
@@ -92,12 +107,56 @@ const VALUES: [&str; 20] = [
     "{'' = 0, b = {c = []}}",
 ];
 
+/// Words that make a random text look like YAML or JSON.
+const OTHER_WORDS: [&str; 36] = [
+    "apps",
+    ":",
+    ": ",
+    "-",
+    "- ",
+    "\n",
+    "\n  ",
+    "\n    ",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    "\"",
+    "'",
+    "&a",
+    "*a",
+    "<<: *a",
+    "!!str ",
+    "!!map",
+    "|",
+    ">-",
+    "#",
+    "// ",
+    "/*",
+    "*/",
+    "? ",
+    "---",
+    "...",
+    "%YAML 1.2",
+    "script: app.js",
+    "\t",
+    "\u{feff}",
+    "ü",
+    "0x",
+    "~",
+];
+
 /// Loads what the strategy makes, in one project.
 fn survives<S: Strategy>(strategy: S, text: impl Fn(S::Value) -> Vec<u8>) {
+    survives_as("ecosystem.toml", strategy, text);
+}
+
+fn survives_as<S: Strategy>(name: &str, strategy: S, text: impl Fn(S::Value) -> Vec<u8>) {
     let project = Project::new();
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
     let outcome = TestRunner::new(config).run(&strategy, |value| {
-        match project.load(text(value)) {
+        match project.load_as(name, text(value), &Options::default()) {
             Ok(loaded) => _ = loaded.warnings.to_string(),
             Err(error) => {
                 prop_assert!(!error.to_string().is_empty());
@@ -120,6 +179,16 @@ fn any_words() {
     survives((words, prop::sample::select(vec!["", " "])), |(words, between)| {
         words.join(between).into_bytes()
     });
+}
+
+#[test]
+fn any_bytes_and_words_of_other_formats() {
+    for name in ["ecosystem.json", "ecosystem.yml"] {
+        survives_as(name, prop::collection::vec(any::<u8>(), 0..300), |bytes| bytes);
+        survives_as(name, any::<String>(), String::into_bytes);
+        let words = prop::collection::vec(prop::sample::select(OTHER_WORDS.to_vec()), 0..40);
+        survives_as(name, words, |words| words.concat().into_bytes());
+    }
 }
 
 #[test]

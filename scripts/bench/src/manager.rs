@@ -15,8 +15,6 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use tempfile::TempDir;
-
 pub(crate) use product::{PM2, Product, RPM};
 
 use crate::{
@@ -42,12 +40,13 @@ const SLOW_SCRIPT: &str = r#"trap ': > "$1/slow-asked"' INT; : > "$1/slow-up"; w
 /// The app that writes a log.
 const WRITER: &str = "writer";
 
-/// A daemon in a home of its own, which is removed with all that runs in it.
+/// A daemon in a home of its own.
 pub(crate) struct Manager {
     product: &'static Product,
     program: PathBuf,
     workload: Workload,
-    directory: TempDir,
+    /// Where its home is, and the files that it is given.
+    directory: PathBuf,
     /// The pid files of the sleeps.
     pid_files: Vec<PathBuf>,
     /// The command that waits for the slow app to stop.
@@ -55,11 +54,19 @@ pub(crate) struct Manager {
 }
 
 impl Manager {
-    pub(crate) fn new(product: &'static Product, program: &Path, workload: &Workload) -> Outcome<Self> {
+    /// One whose home is a new directory below `parent`, and stays there: on ext4 without a journal it takes long
+    /// to make files while others have just been removed, and the next round would have to pay for it.
+    pub(crate) fn new(
+        product: &'static Product,
+        program: &Path,
+        workload: &Workload,
+        parent: &Path,
+    ) -> Outcome<Self> {
         let directory = tempfile::Builder::new()
-            .prefix("rpm-bench-")
-            .tempdir()
-            .map_err(doing("making a temporary directory"))?;
+            .prefix(product.kind.name())
+            .tempdir_in(parent)
+            .map_err(at(parent))?
+            .keep();
         Ok(Self {
             product,
             program: program.to_owned(),
@@ -71,12 +78,12 @@ impl Manager {
     }
 
     fn home(&self) -> PathBuf {
-        self.directory.path().join("home")
+        self.directory.join("home")
     }
 
     /// A file that begins with what the last failed command said.
     fn said(&self) -> PathBuf {
-        self.directory.path().join("said")
+        self.directory.join("said")
     }
 
     fn command(&self, args: &[&str]) -> Outcome<Command> {
@@ -91,7 +98,7 @@ impl Manager {
         }
         command
             .args(args)
-            .current_dir(self.directory.path())
+            .current_dir(&self.directory)
             .env(self.product.home_variable, self.home())
             .envs(self.product.env.iter().copied())
             .stdin(Stdio::null())
@@ -123,7 +130,7 @@ impl Manager {
 
     /// Writes an ecosystem file and gives its path.
     fn declare(&self, name: &str, ecosystem: &Ecosystem) -> Outcome<String> {
-        let path = self.directory.path().join(format!("{name}.{}", self.product.extension));
+        let path = self.directory.join(format!("{name}.{}", self.product.extension));
         let text = (self.product.render)(ecosystem).map_err(doing(path.display()))?;
         fs::write(&path, text).map_err(at(&path))?;
         Ok(path.to_string_lossy().into_owned())
@@ -229,8 +236,8 @@ impl Subject for Manager {
     }
 
     fn begin_slow_stop(&mut self) -> Outcome<bool> {
-        let directory = self.directory.path().to_string_lossy().into_owned();
-        let (up, asked) = (self.directory.path().join("slow-up"), self.directory.path().join("slow-asked"));
+        let directory = self.directory.to_string_lossy().into_owned();
+        let (up, asked) = (self.directory.join("slow-up"), self.directory.join("slow-asked"));
         for sign in [&up, &asked] {
             let _ = fs::remove_file(sign);
         }
@@ -254,7 +261,7 @@ impl Subject for Manager {
     }
 
     fn write_log(&mut self) -> Outcome<f64> {
-        let signs = Signs::new(self.directory.path());
+        let signs = Signs::new(&self.directory);
         let program = env::current_exe().map_err(doing("finding this program"))?;
         let app = App { autorestart: false, ..App::new(WRITER, program, signs.args()) };
         self.run(&["start", &self.declare_app(app)?])?;

@@ -62,10 +62,15 @@ impl Options {
             None if self.no_pm2 => None,
             None => Pm2::in_path(&rpm)?,
         };
+        let directory = tempfile::Builder::new()
+            .prefix("rpm-bench-")
+            .tempdir()
+            .map_err(doing("making a temporary directory"))?;
         Ok(Plan {
             sizes: self.sizes.clone(),
             rounds: self.rounds.unwrap_or(if self.quick { 2 } else { 5 }),
             idle: Duration::from_secs(if self.quick { 10 } else { 60 }),
+            directory,
             rpm,
             pm2,
         })

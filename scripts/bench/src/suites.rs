@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use tempfile::TempDir;
+
 use crate::{failure::Outcome, pm2::Pm2, report::Sheet};
 
 /// Which figures to take.
@@ -25,6 +27,8 @@ pub(crate) struct Plan {
     /// the machine disturbs them alike.
     pub(crate) rounds: u32,
     pub(crate) idle: Duration,
+    /// Where everything is kept until the end.
+    pub(crate) directory: TempDir,
     pub(crate) rpm: PathBuf,
     pub(crate) pm2: Option<Pm2>,
 }

@@ -150,6 +150,8 @@ fn a_renamed_file_is_followed() {
     // The app still has the old file.
     web.does("echo into the old");
     logs.shows("| into the old\n");
+    web.does("echo and once more");
+    logs.shows("| and once more\n");
     rpm.ok("restart web");
     web.does("echo into the new");
     logs.shows("| into the new\n");

@@ -1,5 +1,6 @@
 //! What each verb does and says: one verb, one file.
 
+mod conf;
 mod delete;
 mod describe;
 mod env;
@@ -11,11 +12,16 @@ mod list;
 mod logs;
 mod pid;
 mod ping;
+mod reload;
 mod reset;
 mod restart;
 mod resurrect;
 mod save;
 mod scale;
+mod send;
+mod setup;
 mod start;
+mod status;
 mod stop;
+mod update;
 mod usage;

@@ -102,8 +102,7 @@ fn env_chooses_a_profile() {
     rpm.ok("start eco.toml --env production");
     let environ = rpm.entry("web").environ();
     assert_eq!((environ["MODE"].as_str(), environ["KEPT"].as_str()), ("production", "yes"));
-    rpm.ok("start eco.toml --env absent")
-        .says("[RPM][WARN] Environment [absent] is not defined in process file");
+    rpm.ok("start eco.toml --env absent").says("Environment [absent] is not defined in process file");
     assert_eq!(rpm.entry("web").environ()["MODE"], "plain");
 }
 

@@ -26,6 +26,34 @@ pub(crate) struct Options {
     pub(crate) silent: bool,
     /// No colours.
     pub(crate) no_color: bool,
+    /// What is acted on is listened to afterwards.
+    pub(crate) attach: bool,
+    /// The extensions of the files whose change restarts an app.
+    pub(crate) extensions: Option<String>,
+    /// The declared app is written to a file.
+    pub(crate) write: bool,
+    /// For `startup` and its kind.
+    pub(crate) service: Service,
+}
+
+impl Options {
+    /// Whether files, or the list, are to be watched.
+    pub(crate) fn watches(&self) -> bool {
+        self.attributes.iter().any(|(name, _)| *name == "watch")
+    }
+}
+
+/// What a service of the init system is made for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Service {
+    /// Whose daemon it starts.
+    pub(crate) user: Option<String>,
+    /// Where that user's home directory is.
+    pub(crate) home_directory: Option<String>,
+    /// What it is called.
+    pub(crate) name: Option<String>,
+    /// It waits for the network to be up, not only to be there.
+    pub(crate) waits_for_network: bool,
 }
 
 /// One option.
@@ -37,6 +65,10 @@ pub(crate) struct Opt {
     short: Option<char>,
     /// What its value is called, if it takes one.
     value: Option<&'static str>,
+    /// What its value is where none is given, if it may be left out.
+    default: Option<&'static str>,
+    /// Whether each occurrence adds something.
+    repeats: bool,
     effect: Effect,
     about: &'static str,
 }
@@ -56,12 +88,12 @@ use Effect::{Attribute, Says, Sets};
 
 /// An option with a value.
 const fn value(long: &'static str, name: &'static str, effect: Effect, about: &'static str) -> Opt {
-    Opt { long, aliases: &[], short: None, value: Some(name), effect, about }
+    Opt { value: Some(name), ..flag(long, effect, about) }
 }
 
 /// An option without.
 const fn flag(long: &'static str, effect: Effect, about: &'static str) -> Opt {
-    Opt { long, aliases: &[], short: None, value: None, effect, about }
+    Opt { long, aliases: &[], short: None, value: None, default: None, repeats: false, effect, about }
 }
 
 impl Opt {
@@ -73,9 +105,19 @@ impl Opt {
         Self { aliases, ..self }
     }
 
+    /// What it means without a value.
+    const fn or(self, default: &'static str) -> Self {
+        Self { default: Some(default), ..self }
+    }
+
+    const fn repeats(self) -> Self {
+        Self { repeats: true, ..self }
+    }
+
     /// Whether the next argument is its value.
-    pub(crate) fn takes_value(&self) -> bool {
+    pub(crate) fn takes(&self, next: Option<&str>) -> bool {
         self.value.is_some()
+            && (self.default.is_none() || next.is_some_and(|next| next == "-" || !next.starts_with('-')))
     }
 }
 
@@ -96,10 +138,29 @@ const OPTIONS: &[Opt] = &[
     ),
     flag("--time", Sets("time", "true"), "Date before each log line"),
     flag("--merge-logs", Sets("merge_logs", "true"), "One log for all instances"),
+    value("--log", "path", Attribute("log_file"), "File for both (without a path: in the home)")
+        .short('l')
+        .or("true"),
+    flag("--disable-logs", Sets("disable_logs", "true"), "Throw its output away"),
+    value("--log-type", "type", Attribute("log_type"), "Form of log lines (`json`)"),
     value("--namespace", "name", Attribute("namespace"), "Namespace of the app"),
     value("--cwd", "path", Attribute("cwd"), "Directory in which the app runs"),
     value("--kill-timeout", "ms", Attribute("kill_timeout"), "Time to end before SIGKILL").short('k'),
     value("--kill-signal", "signal", Attribute("kill_signal"), "Signal that asks it to end (SIGINT)"),
+    flag(
+        "--shutdown-with-message",
+        Sets("shutdown_with_message", "true"),
+        "Ask it to end by a message, not a signal",
+    ),
+    flag("--no-treekill", Sets("treekill", "false"), "Stop the main process only"),
+    flag("--wait-ready", Sets("wait_ready", "true"), "It is up when it says `ready`"),
+    value("--listen-timeout", "ms", Attribute("listen_timeout"), "Time to say so"),
+    value(
+        "--max-memory-restart",
+        "size",
+        Attribute("max_memory_restart"),
+        "Restart it above this memory (`100M`)",
+    ),
     value("--restart-delay", "ms", Attribute("restart_delay"), "Pause before an automatic restart"),
     value(
         "--exp-backoff-restart-delay",
@@ -122,9 +183,46 @@ const OPTIONS: &[Opt] = &[
         "codes",
         Attribute("stop_exit_codes"),
         "Exit codes after which it stays stopped",
-    ),
+    )
+    .repeats(),
     flag("--no-autorestart", Sets("autorestart", "false"), "Do not start it again when it ends"),
     flag("--no-autostart", Sets("autostart", "false"), "Declare it without starting it"),
+    value("--watch", "paths", Attribute("watch"), "Restart it when files change").or("true").repeats(),
+    value("--ignore-watch", "paths", Attribute("ignore_watch"), "Files that are not watched").repeats(),
+    value(
+        "--watch-delay",
+        "delay",
+        Attribute("watch_delay"),
+        "Quiet time after a change (seconds, or `4000ms`)",
+    ),
+    value(
+        "--ext",
+        "extensions",
+        Says(|options, extensions| options.extensions = Some(extensions)),
+        "Watch only files with these extensions (`js,json`)",
+    ),
+    value("--filter-env", "names", Attribute("filter_env"), "Keep variables with these names from it")
+        .or("true")
+        .repeats(),
+    flag("--execute-command", Sets("execute_command", "true"), "Run it in fork mode").short('x'),
+    value("--uid", "user", Attribute("uid"), "Run it as this user"),
+    value("--gid", "group", Attribute("gid"), "Run it as this group"),
+    value("--pid", "path", Attribute("pid_file"), "File for its pid").short('p'),
+    flag("--write", Says(|options, _| options.write = true), "Write what was declared to a file").short('w'),
+    flag("--source-map-support", Sets("source_map_support", "true"), "Accepted for PM2's sake"),
+    flag(
+        "--disable-source-map-support",
+        Sets("disable_source_map_support", "true"),
+        "Accepted for PM2's sake",
+    ),
+    flag("--no-vizion", Sets("vizion", "false"), "Accepted for PM2's sake: no version control is looked at"),
+    flag("--no-pmx", Sets("pmx", "false"), "Accepted for PM2's sake: nothing is injected"),
+    flag("--no-automation", Sets("automation", "false"), "Accepted for PM2's sake: nothing is injected"),
+    flag("--trace", Sets("trace", "true"), "Accepted for PM2's sake"),
+    flag("--disable-trace", Sets("disable_trace", "true"), "Accepted for PM2's sake"),
+    flag("--v8", Sets("v8", "true"), "Accepted for PM2's sake"),
+    flag("--event-loop-inspector", Sets("event_loop_inspector", "true"), "Accepted for PM2's sake"),
+    flag("--deep-monitoring", Sets("deep_monitoring", "true"), "Accepted for PM2's sake"),
     value("--env", "name", Says(|options, name| options.profile = Some(name)), "Use the file's `env_<name>`"),
     value(
         "--only",
@@ -145,6 +243,31 @@ const OPTIONS: &[Opt] = &[
         "number",
         Says(|_, _| {}),
         "Accepted for PM2's sake: actions are carried out side by side",
+    ),
+    flag("--attach", Says(|options, _| options.attach = true), "Show its output afterwards"),
+    value(
+        "--user",
+        "name",
+        Says(|options, name| options.service.user = Some(name)),
+        "Whose daemon a service starts",
+    )
+    .short('u'),
+    value(
+        "--hp",
+        "path",
+        Says(|options, path| options.service.home_directory = Some(path)),
+        "Home directory of that user",
+    ),
+    value(
+        "--service-name",
+        "name",
+        Says(|options, name| options.service.name = Some(name)),
+        "Name of the service",
+    ),
+    flag(
+        "--wait-ip",
+        Says(|options, _| options.service.waits_for_network = true),
+        "The service waits until the network is up",
     ),
     value(
         "--sort",
@@ -167,6 +290,16 @@ pub(crate) fn by_short(letter: char) -> Option<&'static Opt> {
     OPTIONS.iter().find(|option| option.short == Some(letter))
 }
 
+/// All long names, with their dashes.
+pub(crate) fn longs() -> impl Iterator<Item = &'static str> {
+    OPTIONS.iter().flat_map(|option| std::iter::once(option.long).chain(option.aliases.iter().copied()))
+}
+
+/// All letters.
+pub(crate) fn shorts() -> impl Iterator<Item = char> {
+    OPTIONS.iter().filter_map(|option| option.short)
+}
+
 fn bare(long: &'static str) -> &'static str {
     long.trim_start_matches('-')
 }
@@ -182,7 +315,13 @@ pub(crate) fn describe(command: Command, shown: bool) -> Command {
             .hide(!shown);
         match option.value {
             // As with PM2's parser, the next argument is the value whatever it looks like.
-            Some(name) => arg.value_name(name).allow_hyphen_values(true).action(ArgAction::Set),
+            Some(name) => {
+                let arg = arg.value_name(name).action(ArgAction::Append);
+                match option.default {
+                    Some(default) => arg.num_args(0..=1).default_missing_value(default),
+                    None => arg.allow_hyphen_values(true),
+                }
+            }
             None => arg.action(ArgAction::SetTrue),
         }
     }))
@@ -192,16 +331,19 @@ pub(crate) fn describe(command: Command, shown: bool) -> Command {
 pub(crate) fn read(matches: &mut ArgMatches) -> Options {
     let mut options = Options::default();
     for option in OPTIONS {
-        let text = if option.takes_value() {
-            matches.remove_one::<String>(option.long)
-        } else {
-            matches.get_flag(option.long).then(String::new)
+        let mut texts: Vec<String> = match option.value {
+            Some(_) => matches.remove_many(option.long).map(Iterator::collect).unwrap_or_default(),
+            None => matches.get_flag(option.long).then(String::new).into_iter().collect(),
         };
-        let Some(text) = text else { continue };
-        match option.effect {
-            Attribute(name) => options.attributes.push((name, text)),
-            Sets(name, fixed) => options.attributes.push((name, fixed.to_owned())),
-            Says(say) => say(&mut options, text),
+        if !option.repeats {
+            texts.drain(..texts.len().saturating_sub(1));
+        }
+        for text in texts {
+            match option.effect {
+                Attribute(name) => options.attributes.push((name, text)),
+                Sets(name, fixed) => options.attributes.push((name, fixed.to_owned())),
+                Says(say) => say(&mut options, text),
+            }
         }
     }
     options

@@ -41,7 +41,10 @@ fn refusal(error: &clap::Error, mut command: Command) -> Failure {
     let message = match error.kind() {
         ErrorKind::DisplayHelp => return Failure::Help(error.render().to_string()),
         ErrorKind::MissingRequiredArgument => {
-            format!("missing required argument `{}'", culprit.trim_end_matches('.').trim_matches(['<', '>']))
+            format!(
+                "missing required argument `{}'",
+                culprit.trim_end_matches('.').trim_matches(['<', '>']).to_lowercase()
+            )
         }
         ErrorKind::UnknownArgument if !culprit.starts_with('-') => {
             let usage = command.render_usage();
@@ -120,6 +123,21 @@ mod tests {
     fn the_last_of_several_counts() {
         let (options, _) = read("a --name x --name y -f -f").unwrap();
         assert_eq!(options.attributes, [("name", "y".to_owned())]);
+    }
+
+    #[test]
+    fn a_value_may_be_left_out_where_it_says_so() {
+        let (options, own) = read("a --watch --ignore-watch x --ignore-watch y --log -w").unwrap();
+        assert_eq!(own.targets, ["a"]);
+        assert!(options.write && options.watches());
+        let attributes: Vec<_> =
+            options.attributes.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        assert_eq!(
+            attributes,
+            [("log_file", "true"), ("watch", "true"), ("ignore_watch", "x"), ("ignore_watch", "y")]
+        );
+        let (options, _) = read("a --watch src --watch lib").unwrap();
+        assert_eq!(options.attributes, [("watch", "src".to_owned()), ("watch", "lib".to_owned())]);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(crate) fn split(mut args: Vec<String>) -> Line {
             "-h" | "--help" => return Line::Help,
             "--" => break,
             option if option.starts_with('-') && option != "-" => {
-                at += if takes_next(option) { 2 } else { 1 };
+                at += if takes_next(option, args.get(at + 1).map(String::as_str)) { 2 } else { 1 };
             }
             _ => {
                 let verb = args.remove(at);
@@ -37,14 +37,14 @@ pub(crate) fn split(mut args: Vec<String>) -> Line {
 }
 
 /// Whether the argument after `option` is its value.
-fn takes_next(option: &str) -> bool {
+fn takes_next(option: &str, next: Option<&str>) -> bool {
     if option.starts_with("--") {
-        return options::by_long(option).is_some_and(options::Opt::takes_value);
+        return options::by_long(option).is_some_and(|option| option.takes(next));
     }
     // `-fn web`: the value follows the first letter that takes one, or is what comes after `-fn`.
     let mut letters = option.chars().skip(1);
     let taker =
-        letters.by_ref().find(|letter| options::by_short(*letter).is_some_and(options::Opt::takes_value));
+        letters.by_ref().find_map(|letter| options::by_short(letter).filter(|taker| taker.takes(next)));
     taker.is_some() && letters.next().is_none()
 }
 
@@ -71,6 +71,8 @@ mod tests {
         assert_eq!(typed("-s --no-autorestart start a.js"), verb("start", "-s --no-autorestart a.js"));
         assert_eq!(typed("--node-args --inspect start a.js"), verb("start", "--node-args --inspect a.js"));
         assert_eq!(typed("-c start list"), verb("list", "-c start"));
+        assert_eq!(typed("--watch src start a.js"), verb("start", "--watch src a.js"));
+        assert_eq!(typed("--watch -f start a.js"), verb("start", "--watch -f a.js"));
         assert_eq!(typed("--bogus list"), verb("list", "--bogus"));
     }
 

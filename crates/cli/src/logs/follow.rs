@@ -3,9 +3,12 @@
 use std::{
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom},
-    os::unix::fs::MetadataExt,
-    path::PathBuf,
+    os::unix::fs::{FileExt, MetadataExt},
+    path::{Path, PathBuf},
 };
+
+use rpm_core::cut::{ATTRIBUTE, Cut};
+use rustix::fs::fgetxattr;
 
 /// A line without an end is given away when it has become this long.
 const LONGEST_LINE: usize = 1 << 20;
@@ -38,12 +41,15 @@ impl Mark {
 struct Open {
     file: File,
     mark: Mark,
+    /// How much had been cut off the file's beginning when it was read to that place.
+    cut: u64,
 }
 
 impl Open {
     fn at(file: File, position: u64) -> io::Result<Self> {
         let mark = Mark { position, ..Mark::of(&file.metadata()?) };
-        Ok(Self { file, mark })
+        let cut = read_cut(&file).bytes;
+        Ok(Self { file, mark, cut })
     }
 }
 
@@ -73,12 +79,13 @@ impl Follower {
 
     /// Gives every line that was finished since the last look to `print`, without its break.
     ///
-    /// After a rotation the rest of the old file comes first, then the new one from its beginning. An emptied file is
-    /// read from its beginning; so is one that is not there now and comes later.
+    /// After a rotation the rest of the old file comes first, then the new one from its beginning; where the beginning
+    /// of the file was cut off, it goes on at the same line. An emptied file is read from its beginning; so is one that
+    /// is not there now and comes later.
     pub(crate) fn look(&mut self, mut print: impl FnMut(&[u8])) -> io::Result<()> {
         loop {
             if let Some(open) = &mut self.open {
-                read_new(open, &mut self.unfinished, &mut print)?;
+                read_new(&self.path, open, &mut self.unfinished, &mut print)?;
             }
             let identity = match fs::metadata(&self.path) {
                 Ok(meta) => (meta.dev(), meta.ino()),
@@ -91,7 +98,7 @@ impl Follower {
             }
             // The old file may have grown between the two looks.
             if let Some(open) = &mut self.open {
-                read_new(open, &mut self.unfinished, &mut print)?;
+                read_new(&self.path, open, &mut self.unfinished, &mut print)?;
             }
             finish(&mut self.unfinished, &mut print);
             match File::open(&self.path) {
@@ -104,33 +111,92 @@ impl Follower {
 }
 
 /// Reads what is new in one file.
-fn read_new(open: &mut Open, unfinished: &mut Vec<u8>, print: &mut impl FnMut(&[u8])) -> io::Result<()> {
-    if open.file.metadata()?.len() < open.mark.position {
-        finish(unfinished, print);
-        open.mark.position = 0;
-    }
-    open.file.seek(SeekFrom::Start(open.mark.position))?;
+fn read_new(
+    path: &Path,
+    open: &mut Open,
+    unfinished: &mut Vec<u8>,
+    print: &mut impl FnMut(&[u8]),
+) -> io::Result<()> {
     let mut block = vec![0; 64 << 10];
     loop {
-        let length = open.file.read(&mut block)?;
+        let cut = read_cut(&open.file);
+        if cut.under_way {
+            // Its end changes the attribute, which wakes us.
+            return Ok(());
+        }
+        if cut.bytes != open.cut {
+            catch_up(path, open, &cut, unfinished, print)?;
+        }
+        if open.file.metadata()?.len() < open.mark.position {
+            finish(unfinished, print);
+            open.mark.position = 0;
+        }
+        let length = open.file.read_at(&mut block, open.mark.position)?;
+        if read_cut(&open.file) != cut {
+            // It was cut while it was read: that may have been another place.
+            continue;
+        }
         if length == 0 {
             return Ok(());
         }
         open.mark.position += length as u64;
-        let mut rest = &block[..length];
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            if unfinished.is_empty() {
-                print(&rest[..end]);
-            } else {
-                unfinished.extend_from_slice(&rest[..end]);
-                finish(unfinished, print);
+        take(&block[..length], unfinished, print);
+    }
+}
+
+/// Finds the place again after the beginning of the file was cut off. What was not read yet is in the archive.
+fn catch_up(
+    path: &Path,
+    open: &mut Open,
+    cut: &Cut,
+    unfinished: &mut Vec<u8>,
+    print: &mut impl FnMut(&[u8]),
+) -> io::Result<()> {
+    let gone = cut.bytes.saturating_sub(open.cut);
+    open.cut = cut.bytes;
+    let missed = (gone + cut.blank).saturating_sub(open.mark.position);
+    if gone == 0 || missed == 0 {
+        open.mark.position -= gone;
+        return Ok(());
+    }
+    // It may be compressed or removed by now.
+    if let Ok(mut archive) = File::open(path.with_file_name(&cut.archive)) {
+        let length = archive.metadata()?.len();
+        archive.seek(SeekFrom::Start(length.saturating_sub(missed)))?;
+        let mut block = vec![0; 64 << 10];
+        loop {
+            let length = archive.read(&mut block)?;
+            if length == 0 {
+                break;
             }
-            rest = &rest[end + 1..];
+            take(&block[..length], unfinished, print);
         }
-        unfinished.extend_from_slice(rest);
-        if unfinished.len() > LONGEST_LINE {
+    }
+    open.mark.position = cut.blank;
+    Ok(())
+}
+
+/// What was cut off a file so far.
+fn read_cut(file: &File) -> Cut {
+    let mut text = [0; 512];
+    let length = fgetxattr(file, ATTRIBUTE, &mut text[..]).unwrap_or(0);
+    std::str::from_utf8(&text[..length]).ok().and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+/// Gives each line that ends in `rest` to `print`, and keeps the beginning of the next.
+fn take(mut rest: &[u8], unfinished: &mut Vec<u8>, print: &mut impl FnMut(&[u8])) {
+    while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+        if unfinished.is_empty() {
+            print(&rest[..end]);
+        } else {
+            unfinished.extend_from_slice(&rest[..end]);
             finish(unfinished, print);
         }
+        rest = &rest[end + 1..];
+    }
+    unfinished.extend_from_slice(rest);
+    if unfinished.len() > LONGEST_LINE {
+        finish(unfinished, print);
     }
 }
 
@@ -269,6 +335,48 @@ mod tests {
         File::create(case.path("log")).unwrap();
         case.append("b\n");
         assert_eq!(case.look(), ["unfinished", "b"]);
+    }
+
+    /// What the daemon does to a log that its app writes itself: `blocks` bytes go, and the rest of the line at the
+    /// cut becomes blank.
+    fn cut(case: &Case, blocks: usize, blank: usize, before: u64) {
+        let log = case.path("log");
+        let content = fs::read(&log).unwrap();
+        fs::write(case.path("log__1"), &content[..blocks + blank]).unwrap();
+        let rest = &content[blocks + blank..];
+        let blanks = if blank > 0 { format!("{}\n", " ".repeat(blank - 1)) } else { String::new() };
+        fs::write(&log, [blanks.as_bytes(), rest].concat()).unwrap();
+        let bytes = before + blocks as u64;
+        let cut = Cut { bytes, blank: blank as u64, under_way: false, archive: "log__1".into() };
+        let flags = rustix::fs::XattrFlags::empty();
+        rustix::fs::setxattr(&log, ATTRIBUTE, cut.to_string().as_bytes(), flags).unwrap();
+    }
+
+    #[test]
+    fn a_cut_neither_doubles_nor_loses_a_line() {
+        let mut case = Case::new();
+        case.append("aaa\nbbb\nccc\n");
+        assert_eq!(case.look(), ["aaa", "bbb", "ccc"]);
+        // In the middle of `bbb`, all of which was read.
+        cut(&case, 5, 3, 0);
+        case.append("ddd\n");
+        assert_eq!(case.look(), ["ddd"]);
+        // What was not read yet is in the archive, and the line at the cut is there once.
+        case.append("eee\nfff\n");
+        cut(&case, 14, 1, 5);
+        assert_eq!(case.look(), ["eee", "fff"]);
+        case.append("ggg\n");
+        assert_eq!(case.look(), ["ggg"]);
+    }
+
+    #[test]
+    fn a_line_across_the_cut_is_whole() {
+        let mut case = Case::new();
+        case.append("aaa\nbb");
+        assert_eq!(case.look(), ["aaa"]);
+        case.append("b\nccc\n");
+        cut(&case, 5, 3, 0);
+        assert_eq!(case.look(), ["bbb", "ccc"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
     sync::mpsc::Sender,
 };
 
-use notify::{EventKind, INotifyWatcher, RecursiveMode, Watcher, event::ModifyKind};
+use notify::{EventKind, INotifyWatcher, RecursiveMode, Watcher};
 
 use super::follow::Mark;
 use Wake::{Changed, Lost};
@@ -77,13 +77,10 @@ impl Watch {
     }
 }
 
-/// Whether it can mean that there is something to read. To read a file is an event, too.
+/// Whether it can mean that there is something to read. To read a file is an event, too. A new attribute may be the
+/// end of a rotation.
 fn matters(kind: EventKind) -> bool {
-    match kind {
-        EventKind::Create(_) | EventKind::Remove(_) => true,
-        EventKind::Modify(kind) => !matches!(kind, ModifyKind::Metadata(_)),
-        _ => false,
-    }
+    matches!(kind, EventKind::Create(_) | EventKind::Remove(_) | EventKind::Modify(_))
 }
 
 #[cfg(test)]

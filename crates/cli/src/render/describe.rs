@@ -19,7 +19,8 @@ pub(crate) struct Look<'a> {
     pub(crate) local: &'a Env,
 }
 
-type Row = (&'static str, String, Style);
+/// A name, its value, and the style of the value.
+pub(crate) type Row = (&'static str, String, Style);
 
 /// The description, as PM2 lays it out.
 pub(crate) fn describe(process: &ProcessInfo, look: &Look) -> String {
@@ -51,7 +52,8 @@ pub(crate) fn describe(process: &ProcessInfo, look: &Look) -> String {
     text
 }
 
-fn rows(process: &ProcessInfo, now: i64) -> Vec<Row> {
+/// All but the environment, safe for a terminal.
+pub(crate) fn rows(process: &ProcessInfo, now: i64) -> Vec<Row> {
     let (row, spec) = (&process.summary, &process.spec);
     let plain = |key: &'static str, value: String| (key, value, Style::PLAIN);
     let path = |path: &std::path::Path| printable(&path.to_string_lossy()).into_owned();

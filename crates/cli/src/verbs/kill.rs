@@ -3,21 +3,26 @@
 use rpm_core::protocol::{Action, Reply, Request};
 
 use super::{Invocation, Nothing, Verb};
-use crate::{act, failure::Failure};
+use crate::{act, context::Context, failure::Failure};
 
 pub(super) const VERB: Verb =
     Verb { name: "kill", aliases: &[], about: "End every process and the daemon", takes_options: false, run };
 
 fn run(invocation: Invocation) -> Result<(), Failure> {
     let (mut context, Nothing {}) = invocation.read()?;
+    kill(&mut context)
+}
+
+/// Ends them, if they are there.
+pub(super) fn kill(context: &mut Context) -> Result<(), Failure> {
     if let Some(mut connection) = context.connect()? {
         for reply in connection.request(&Request::Kill)? {
             match reply? {
                 Reply::Targets(targets) if targets.is_empty() => context.out.alert("No process found"),
                 Reply::Targets(targets) => {
-                    act::echo(&mut context, Action::Delete, "all", &act::ids(&targets, false));
+                    act::echo(context, Action::Delete, "all", &act::ids(&targets, false));
                 }
-                Reply::Acted(acted) => _ = act::tell(&mut context, Action::Delete, &acted),
+                Reply::Acted(acted) => _ = act::tell(context, Action::Delete, &acted),
                 _ => {}
             }
         }

@@ -1,10 +1,11 @@
 //! `restart`: ends processes and starts them again, with what the options change.
 
 use clap::Args;
+use rpm_core::protocol::Action;
 use rpm_ecosystem::is_ecosystem_file;
 
 use super::{Invocation, Verb, start};
-use crate::{act, apps::Declared, failure::Failure, render::style::Style};
+use crate::{act, apps::Declared, failure::Failure};
 
 pub(super) const VERB: Verb = Verb {
     name: "restart",
@@ -20,7 +21,7 @@ struct Restart {
     #[arg(required = true, value_name = "id|name|namespace|all|json|stdin")]
     targets: Vec<String>,
     /// New arguments of the script.
-    #[arg(last = true)]
+    #[arg(last = true, value_name = "args")]
     args: Vec<String>,
 }
 
@@ -37,21 +38,13 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
                 None => context.connect_or_spawn()?,
             };
             if let Some(apps) = files.next() {
-                start::apps(&mut context, &mut daemon, &declared, apps)?;
+                start::apps(&mut context, &mut daemon, &declared, apps, Action::Restart)?;
             }
             connection = Some(daemon);
             continue;
         }
-        if context.options.profile.is_some() {
-            return Err(Failure::Error(
-                "Using --env [env] without passing the ecosystem.config.js does not work".to_owned(),
-            ));
-        }
-        if !context.options.update_env {
-            let hint = "Use --update-env to update environment variables";
-            let hint = context.out.paint.paint(Style::BOLD_BLUE, hint);
-            context.out.line(&hint);
-        }
+        context.needs_file_for_profile()?;
+        context.hint_update_env();
         let act = declared.restart(&mut context, target)?;
         act::act(&mut context, connection.as_mut(), act)?;
     }

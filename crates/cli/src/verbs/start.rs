@@ -34,7 +34,7 @@ struct Start {
     #[arg(value_name = "name|namespace|file|script|command|id")]
     targets: Vec<String>,
     /// Arguments of the script.
-    #[arg(last = true)]
+    #[arg(last = true, value_name = "args")]
     args: Vec<String>,
 }
 
@@ -68,7 +68,7 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
         };
         let daemon = connection.insert(daemon);
         match plan {
-            Plan::Apps(loaded) => apps(&mut context, daemon, &declared, loaded)?,
+            Plan::Apps(loaded) => apps(&mut context, daemon, &declared, loaded, Action::Restart)?,
             Plan::Listed => listed(&mut context, daemon, &declared, target)?,
             Plan::Script(app) => script(&mut context, daemon, &declared, app)?,
         }
@@ -158,7 +158,7 @@ fn script(
         match reply? {
             Reply::Targets(targets) => {
                 restarted = true;
-                echo_restart(context, &targets);
+                echo(context, Action::Restart, &targets);
             }
             Reply::Acted(acted) => {
                 if acted.created && !announced {
@@ -180,12 +180,14 @@ fn script(
     Ok(())
 }
 
-/// Starts the apps of a file; those that are there are restarted with what the file says.
+/// Starts the apps of a file; those that are there are restarted with what the file says. `action` is what that is
+/// called.
 pub(super) fn apps(
     context: &mut Context,
     connection: &mut Connection,
     declared: &Declared,
     apps: Vec<AppSpec>,
+    action: Action,
 ) -> Result<(), Failure> {
     let rows = context::rows(connection)?;
     let absent: Vec<_> = apps
@@ -206,12 +208,12 @@ pub(super) fn apps(
     let mut launched: HashMap<String, (ProcessId, u32)> = HashMap::new();
     for reply in connection.request(&Request::Start(request))? {
         match reply? {
-            Reply::Targets(targets) => echo_restart(context, &targets),
+            Reply::Targets(targets) => echo(context, action, &targets),
             Reply::Acted(acted) if acted.created && acted.error.is_none() => {
                 let ProcessRef { id, name } = acted.process;
                 launched.entry(name).or_insert((id, 0)).1 += 1;
             }
-            Reply::Acted(acted) => failed |= !act::tell(context, Action::Restart, &acted),
+            Reply::Acted(acted) => failed |= !act::tell(context, action, &acted),
             Reply::Note(note) => context.out.warn(&note),
             _ => {}
         }
@@ -224,7 +226,7 @@ pub(super) fn apps(
     if failed { Err(Failure::Said) } else { Ok(()) }
 }
 
-fn echo_restart(context: &mut Context, targets: &[ProcessRef]) {
+fn echo(context: &mut Context, action: Action, targets: &[ProcessRef]) {
     let name = targets.first().map(|target| target.name.as_str()).unwrap_or_default();
-    act::echo(context, Action::Restart, name, &act::ids(targets, false));
+    act::echo(context, action, name, &act::ids(targets, false));
 }

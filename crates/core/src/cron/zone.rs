@@ -10,7 +10,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use chrono::{DateTime, Local, Offset, TimeZone, Utc};
+use chrono::{DateTime, FixedOffset, Local, Offset, TimeZone, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::error::{ZoneError, nearest};
@@ -43,6 +43,14 @@ impl Zone {
             Self::Local => LOCAL,
             Self::Named(zone) => zone.name,
         }
+    }
+
+    /// An instant as this zone's clock shows it.
+    pub fn local(self, instant: DateTime<Utc>) -> DateTime<FixedOffset> {
+        let seconds = self.offset_at(instant.timestamp());
+        // An offset is less than a day.
+        let offset = i32::try_from(seconds).ok().and_then(FixedOffset::east_opt);
+        instant.with_timezone(&offset.unwrap_or_else(|| Utc.fix()))
     }
 
     /// How far the clock is ahead of UTC at an instant, in seconds.

@@ -10,7 +10,7 @@ use crate::{
     ipc::Channel,
     logs::{Form, LogError, Output, Pump, Stream},
     machine::{Ask, Effect, Event},
-    procfs::Snapshot,
+    procfs::Kinship,
     reap,
     spawn::{self, SpawnError},
     table::{Process, Pumps},
@@ -49,7 +49,10 @@ impl God {
             }
             Effect::Emit(what) => self.emit(id, what),
             Effect::Settled => self.settle(id),
-            Effect::Forget => self.table.remove(id),
+            Effect::Forget => {
+                let process = self.table.remove(id);
+                self.rewatch(process.is_some_and(|process| !process.spec.watch.is_off()), None);
+            }
         }
         None
     }
@@ -78,7 +81,9 @@ impl God {
     fn try_spawn(&mut self, id: ProcessId) -> Result<i32, StartError> {
         let Some(process) = self.table.get_mut(id) else { return Err(StartError::Forgotten) };
         let Output { stdout, stderr } = prepare_output(process, &self.home)?;
+        self.rotator.expect(&process.logs);
         process.runs += 1;
+        process.outdated = false;
         process.stopping = None;
         process.told = Told::default();
         let (channel, theirs) = if speaks_ipc(&process.spec) {
@@ -133,7 +138,7 @@ impl God {
     /// second SIGINT for impatience.
     fn signal_tree(&mut self, id: ProcessId, signal: Signal) {
         if signal == Signal::KILL {
-            self.snapshot = None;
+            self.kinship = None;
         }
         let Some(process) = self.table.get_mut(id) else { return };
         let Some(run) = process.life.run() else { return };
@@ -165,15 +170,15 @@ impl God {
             return Vec::new();
         }
         let marks = child_env::marks(&self.home, id);
-        let Self { snapshot, table, .. } = self;
-        if snapshot.is_none() {
-            match Snapshot::take() {
-                Ok(taken) => *snapshot = Some((std::time::Instant::now(), taken)),
+        let Self { kinship, table, .. } = self;
+        if kinship.is_none() {
+            match Kinship::look() {
+                Ok(found) => *kinship = Some((std::time::Instant::now(), found)),
                 Err(error) => tracing::error!("cannot read /proc: {error}"),
             }
         }
-        let Some((_, snapshot)) = snapshot else { return Vec::new() };
-        tree::members(snapshot, &Owner { pid, marks: &marks }, |pid| table.is_main(pid))
+        let Some((_, kinship)) = kinship else { return Vec::new() };
+        tree::members(kinship, &Owner { pid, marks: &marks }, |pid| table.is_main(pid))
     }
 
     /// Waits for the end of each of `members`.
@@ -204,7 +209,7 @@ impl God {
         }
         if process.spec.treekill && tree::group_exists(run.pid) {
             // Somebody was forked after the look at the tree, or is a zombie.
-            self.snapshot = None;
+            self.kinship = None;
             let late = self.members(id, run.pid);
             if !late.is_empty() {
                 self.watch(id, late);

@@ -3,9 +3,13 @@
 //! A child writes its log itself, through a descriptor in append mode: the daemon is not in the way, and its death
 //! loses nothing. Only an app that wants a date before each line writes into a pipe, which the pump empties.
 
+mod archives;
+mod cut;
 mod form;
+mod pace;
 mod paths;
 mod pump;
+mod rotate;
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -14,9 +18,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub(crate) use archives::log_of_archive;
 pub(crate) use form::{Form, Stream};
+pub(crate) use pace::Pace;
 pub(crate) use paths::{LogPaths, pid_file};
 pub(crate) use pump::Pump;
+pub(crate) use rotate::{Log, Look, Moved, Report, begin as begin_look};
 
 /// A log could not be opened.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{FileTypeExt, OpenOptionsExt},
+    os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -16,7 +16,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::{Form, LogError, Stream};
+use super::{Form, LogError, Moved, Stream};
 
 /// Bytes taken from a pipe at once: what a pipe of the usual size can hold.
 const CHUNK: usize = 64 << 10;
@@ -25,8 +25,8 @@ const CHUNK: usize = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct Pump {
     fifo: PathBuf,
-    /// Closed by dropping.
-    _end: mpsc::Sender<()>,
+    /// Has the logs opened anew. It ends the pump by being dropped.
+    control: mpsc::UnboundedSender<Option<Moved>>,
 }
 
 impl Pump {
@@ -42,9 +42,15 @@ impl Pump {
         // Open for writing as well: without a child there is no end of file to wake for.
         let receiver = pipe::OpenOptions::new().read_write(true).open_receiver(&fifo).map_err(failed)?;
         let sink = Sink::new(stream, form, logs)?;
-        let (end, ended) = mpsc::channel(1);
-        tokio::spawn(run(receiver, sink, ended));
-        Ok(Self { fifo, _end: end })
+        let (control, orders) = mpsc::unbounded_channel();
+        tokio::spawn(run(receiver, sink, orders));
+        Ok(Self { fifo, control })
+    }
+
+    /// Opens the logs anew, at the end of a line. Then it drops `moved`.
+    pub(crate) fn reopen(&self, moved: Option<Moved>) {
+        // It ends only after this.
+        let _ = self.control.send(moved);
     }
 
     /// The end that a child writes to.
@@ -76,18 +82,24 @@ fn make_fifo(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-async fn run(receiver: Receiver, mut sink: Sink, mut ended: mpsc::Receiver<()>) {
+async fn run(receiver: Receiver, mut sink: Sink, mut orders: mpsc::UnboundedReceiver<Option<Moved>>) {
     let mut chunk = vec![0; CHUNK];
     loop {
         tokio::select! {
+            // Orders first: an app that never pauses must not keep them away.
             biased;
-            ready = receiver.readable() => if ready.is_err() { return },
-            _ = ended.recv() => {
-                drain(&receiver, &mut sink, &mut chunk);
-                return;
-            }
+            order = orders.recv() => match order {
+                Some(moved) => sink.reopen(moved),
+                None => {
+                    drain(&receiver, &mut sink, &mut chunk);
+                    return;
+                }
+            },
+            ready = receiver.readable() => match ready {
+                Ok(()) => drain(&receiver, &mut sink, &mut chunk),
+                Err(_) => return,
+            },
         }
-        drain(&receiver, &mut sink, &mut chunk);
     }
 }
 
@@ -105,6 +117,8 @@ struct Sink {
     logs: Vec<Log>,
     /// The next byte begins a line.
     at_start: bool,
+    /// The logs are to be opened anew at the end of the line.
+    reopening: Vec<Option<Moved>>,
     buffer: Vec<u8>,
 }
 
@@ -114,18 +128,58 @@ struct Log {
     failing: bool,
 }
 
+impl Log {
+    /// Opens the file at the path anew. Where that fails, the old one serves on.
+    fn open(&mut self) {
+        match super::open(&self.path) {
+            Ok(file) => self.file = file,
+            Err(error) => tracing::error!("{error}"),
+        }
+    }
+}
+
 impl Sink {
     fn new(stream: Stream, form: Form, paths: impl IntoIterator<Item = PathBuf>) -> Result<Self, LogError> {
         let open = |path: PathBuf| Ok(Log { file: super::open(&path)?, path, failing: false });
         let logs = paths.into_iter().map(open).collect::<Result<_, _>>()?;
-        Ok(Self { stream, form, logs, at_start: true, buffer: Vec::new() })
+        Ok(Self { stream, form, logs, at_start: true, reopening: Vec::new(), buffer: Vec::new() })
     }
 
     fn write(&mut self, chunk: &[u8]) {
+        let end = chunk.iter().position(|&byte| byte == b'\n');
+        match end.filter(|_| !self.reopening.is_empty()) {
+            Some(end) => {
+                let (line, rest) = chunk.split_at(end + 1);
+                self.append(line);
+                self.open_all();
+                self.append(rest);
+            }
+            None => self.append(chunk),
+        }
+    }
+
+    /// Opens the logs anew, now or at the end of the line.
+    fn reopen(&mut self, moved: Option<Moved>) {
+        self.reopening.push(moved);
+        if self.at_start {
+            self.open_all();
+        }
+    }
+
+    fn open_all(&mut self) {
+        self.logs.iter_mut().for_each(Log::open);
+        self.reopening.clear();
+    }
+
+    fn append(&mut self, chunk: &[u8]) {
         self.buffer.clear();
         self.at_start =
             self.form.write(chunk, self.stream, &chrono::Local::now(), self.at_start, &mut self.buffer);
         for log in &mut self.logs {
+            // Removed by somebody: nobody would ever read what goes there.
+            if log.file.metadata().is_ok_and(|meta| meta.nlink() == 0) {
+                log.open();
+            }
             match log.file.write_all(&self.buffer) {
                 Ok(()) => log.failing = false,
                 // A full disk: say so once, and go on reading, so that the app is not blocked.

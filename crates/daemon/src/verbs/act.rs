@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use rpm_core::{
-    AppSpec,
-    protocol::{Act, Action, Failure},
+    AppSpec, Selector,
+    protocol::{Act, Action, Failure, Reply},
 };
 use serde_json::{Map, Value};
 
 use super::refuse;
-use crate::{god::God, machine::Event, table::Replies};
+use crate::{
+    god::{God, check_watch, reply},
+    machine::Event,
+    table::Replies,
+};
 
 impl God {
     /// Does one thing to each selected process.
@@ -17,9 +21,10 @@ impl God {
         let event = match act.action {
             Action::Start => Event::Start,
             Action::Stop => Event::Stop,
-            Action::Restart => Event::Restart,
+            Action::Restart | Action::Reload => Event::Restart,
             Action::Delete => Event::Delete,
             Action::Reset => Event::Reset,
+            Action::ToggleWatch => return self.act_on_watch(&act.target, replies),
         };
         if self.is_ending() {
             return refuse(replies, Failure::Ending);
@@ -33,21 +38,42 @@ impl God {
         if !act.patch.is_empty() {
             for process in ids.iter().filter_map(|&id| self.table.get(id)) {
                 match patched(&process.spec, &act.patch) {
-                    Ok(spec) => changed.push((process.id, Arc::new(spec))),
+                    Ok(spec) => {
+                        if let Err(failure) = check_watch(&spec) {
+                            return refuse(replies, failure);
+                        }
+                        changed.push((process.id, Arc::new(spec)));
+                    }
                     Err(error) => return refuse(replies, Failure::BadRequest(error.to_string())),
                 }
             }
         }
         self.announce(&ids, replies);
         for (id, spec) in changed {
-            self.redeclare(id, spec);
+            self.redeclare(id, spec, replies);
         }
         let env = act.env.clone().map(Arc::new);
         for id in ids {
             if let (Some(process), Some(env)) = (self.table.get_mut(id), &env) {
                 process.base_env = Arc::clone(env);
             }
+            if matches!(act.action, Action::Stop | Action::Delete) {
+                self.unwatch(id);
+            }
             self.order(id, event.clone(), replies);
+        }
+    }
+
+    fn act_on_watch(&mut self, target: &Selector, replies: &Replies) {
+        let ids = match self.table.resolve(target) {
+            Ok(ids) => ids,
+            Err(failure) => return refuse(replies, failure),
+        };
+        if let Err(failure) = self.toggle_watch(&ids, replies) {
+            return refuse(replies, failure);
+        }
+        for process in ids.iter().filter_map(|&id| self.table.get(id)) {
+            reply(replies, Reply::Acted(process.acted(false)));
         }
     }
 

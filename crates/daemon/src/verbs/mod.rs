@@ -33,8 +33,10 @@ impl God {
         let Declaration { spec, base_env, unique_id } = declaration;
         let process = self.table.declare(spec, base_env, unique_id, &self.home, Now::read());
         let id = process.id;
+        let is_watched = !process.spec.watch.is_off();
         process.waiters.push(Waiter { replies: replies.clone(), created: true });
         self.arm_tick(id);
+        self.rewatch(is_watched, Some(replies));
         self.emit(id, EventKind::Created);
         if start {
             self.post(id, Event::Start);
@@ -53,10 +55,12 @@ impl God {
     }
 
     /// Gives a process a new declaration.
-    fn redeclare(&mut self, id: ProcessId, spec: Arc<AppSpec>) {
+    fn redeclare(&mut self, id: ProcessId, spec: Arc<AppSpec>, replies: &Replies) {
         if let Some(process) = self.table.get_mut(id) {
+            let is_watched = !spec.watch.is_off();
             process.declare(spec, &self.home, Now::read());
             self.arm_tick(id);
+            self.rewatch(is_watched, Some(replies));
         }
     }
 

@@ -9,7 +9,7 @@ use rpm_core::{
 
 use super::{Declaration, cpus, refuse, unique_id};
 use crate::{
-    god::{God, reply},
+    god::{God, check_watch, reply},
     machine::Event,
     table::Replies,
 };
@@ -21,6 +21,10 @@ impl God {
             return refuse(replies, Failure::Ending);
         }
         let StartApps { apps, env, existing, update_env } = request;
+        // Before the first process is touched.
+        if let Some(failure) = apps.iter().find_map(|app| check_watch(app).err()) {
+            return refuse(replies, failure);
+        }
         let env = Arc::new(env);
         for mut app in apps {
             if app.exec_mode == ExecMode::Cluster {
@@ -53,7 +57,7 @@ impl God {
     fn renew(&mut self, ids: &[ProcessId], spec: &Arc<AppSpec>, env: Option<&Arc<Env>>, replies: &Replies) {
         self.announce(ids, replies);
         for &id in ids {
-            self.redeclare(id, Arc::clone(spec));
+            self.redeclare(id, Arc::clone(spec), replies);
             if let (Some(process), Some(env)) = (self.table.get_mut(id), env) {
                 process.base_env = Arc::clone(env);
             }

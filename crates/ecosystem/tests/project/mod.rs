@@ -1,7 +1,11 @@
 //! A project in a temporary directory, in which ecosystem files are loaded.
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    env, fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
+};
 
 use rpm_ecosystem::{Caller, LoadError, Loaded, Options};
 use tempfile::TempDir;
@@ -57,11 +61,20 @@ impl Project {
     pub fn caller(&self) -> Caller {
         let path = |name: &str| self.path().join(name).display().to_string();
         let env = [("PATH", path("bin")), ("HOME", path("home")), ("NVM_DIR", path("nvm"))];
+        let env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Caller {
-            cwd: self.path().to_owned(),
-            env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             username: Some("ann".to_owned()),
+            executable: Some(self.path().join("bin/rpm")),
+            ..Caller::new(self.path().to_owned(), env)
         }
+    }
+
+    /// Has the Node of this machine in its `PATH`.
+    pub fn with_node(self) -> Self {
+        let path = env::var_os("PATH").unwrap();
+        let node = env::split_paths(&path).map(|directory| directory.join("node")).find(|node| node.exists());
+        symlink(node.expect("Node.js is installed"), self.path().join("bin/node")).unwrap();
+        self
     }
 
     /// Loads `text` as `name` in the project's directory.
@@ -71,6 +84,7 @@ impl Project {
         text: impl AsRef<[u8]>,
         options: &Options,
     ) -> Result<Loaded, LoadError> {
+        fs::create_dir_all(self.path().join(name).parent().unwrap()).unwrap();
         fs::write(self.path().join(name), text).unwrap();
         rpm_ecosystem::load(Path::new(name), options, &self.caller())
     }

@@ -1,0 +1,24 @@
+//! `prettylist`: the processes as Node shows an object.
+
+use super::{Invocation, Nothing, Verb};
+use crate::{context, failure::Failure, render};
+
+pub(super) const VERB: Verb = Verb {
+    name: "prettylist",
+    aliases: &[],
+    about: "Show all processes as Node shows objects",
+    takes_options: false,
+    run,
+};
+
+fn run(invocation: Invocation) -> Result<(), Failure> {
+    let (context, Nothing {}) = invocation.read()?;
+    let processes = match context.connect()? {
+        Some(mut connection) => context::processes(&mut connection, None)?,
+        None => Vec::new(),
+    };
+    let text = render::jlist::jlist(&processes).and_then(|json| render::pretty::pretty(&json));
+    let text = text.map_err(|error| Failure::Error(error.to_string()))?;
+    context.out.data(format!("{text}\n").as_bytes());
+    Ok(())
+}

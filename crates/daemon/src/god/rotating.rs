@@ -1,0 +1,251 @@
+//! Logs that are rotated: when the kernel says that they were written to, by their schedule, and when a setting says so.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use chrono::DateTime;
+use nix::sys::inotify::AddWatchFlags;
+use rpm_core::protocol::Failure;
+use tokio::sync::mpsc;
+
+use super::God;
+use crate::{
+    clock::Now,
+    inotify::Inotify,
+    logs::{Form, Log, LogPaths, Look, Moved, Pace, Report, begin_look},
+    settings::{Rotation, SettingsError},
+    table::Process,
+};
+
+/// What the daemon knows of its logs' sizes, and what it waits for.
+pub(crate) struct Rotator {
+    /// `None` while logs are not rotated.
+    rotation: Option<Arc<Rotation>>,
+    /// Tells of the first write into each directory, once. There is none before the first app runs.
+    inotify: Option<Inotify>,
+    /// The directories of which it does.
+    heard: HashSet<PathBuf>,
+    pace: Pace,
+    /// What the last look found, and when, on the monotonic clock.
+    sizes: (u64, HashMap<PathBuf, u64>),
+    /// When the schedule fires next, milliseconds since the epoch.
+    tick: Option<i64>,
+    /// It has fired during a look.
+    all_due: bool,
+    reports: mpsc::UnboundedSender<Report>,
+}
+
+impl Rotator {
+    /// With the settings of the home; with none where they cannot be read, which is told in the log.
+    pub(super) fn new(
+        rotation: Result<Option<Rotation>, SettingsError>,
+        reports: mpsc::UnboundedSender<Report>,
+    ) -> Self {
+        let rotation = rotation.unwrap_or_else(|error| {
+            tracing::error!("logs are not rotated: {error}");
+            None
+        });
+        let mut rotator = Self {
+            rotation: None,
+            inotify: None,
+            heard: HashSet::new(),
+            pace: Pace::new(0),
+            sizes: (0, HashMap::new()),
+            tick: None,
+            all_due: false,
+            reports,
+        };
+        rotator.set(rotation, Now::read());
+        rotator
+    }
+
+    fn set(&mut self, rotation: Option<Rotation>, now: Now) {
+        self.rotation = rotation.map(Arc::new);
+        self.inotify = None;
+        self.heard.clear();
+        self.plan(now.wall);
+    }
+
+    /// Computes the next tick of the schedule.
+    pub(super) fn plan(&mut self, wall: i64) {
+        self.tick = self.rotation.as_ref().and_then(|rotation| {
+            let after = DateTime::from_timestamp_millis(wall)?;
+            let next = rotation.schedule.as_ref()?.next_after(after, rotation.zone)?;
+            Some(next.timestamp_millis())
+        });
+    }
+
+    /// When the schedule fires next, milliseconds since the epoch.
+    pub(super) fn tick(&self) -> Option<i64> {
+        self.tick
+    }
+
+    /// When the next look is due, on the monotonic clock.
+    pub(super) fn due(&self) -> Option<u64> {
+        self.pace.due()
+    }
+
+    /// Somebody is about to write to these.
+    pub(super) fn expect(&mut self, logs: &LogPaths) {
+        if self.rotation.is_none() || !self.pace.is_listening() {
+            return;
+        }
+        for log in paths(logs) {
+            if let Some(directory) = log.parent().filter(|directory| !self.heard.contains(*directory)) {
+                if let Err(error) = listen(&mut self.inotify, directory) {
+                    tracing::warn!("logs in {} are not rotated by size: {error}", directory.display());
+                }
+                self.heard.insert(directory.to_owned());
+            }
+        }
+    }
+
+    /// Waits for the first write into one of the directories.
+    pub(super) async fn written(&self) -> io::Result<()> {
+        let Some(inotify) = &self.inotify else { return std::future::pending().await };
+        loop {
+            let events = inotify.events().await?;
+            if events.iter().any(|event| event.mask.intersects(AddWatchFlags::IN_MODIFY)) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes in what a look found.
+    fn looked(&mut self, found: Vec<(PathBuf, u64)>, now: u64) {
+        let Some(rotation) = &self.rotation else { return };
+        let (then, before) = &self.sizes;
+        let passed = now.saturating_sub(*then);
+        let left = |(path, size): &(PathBuf, u64)| {
+            let grown = size.checked_sub(*before.get(path)?).filter(|&grown| grown > 0)?;
+            let left = rotation.max_size.0.saturating_sub(*size);
+            Some(left.saturating_mul(passed) / grown)
+        };
+        let left = found.iter().filter_map(left).min();
+        self.pace.looked(rotation.interval, left, now);
+        self.sizes = (now, found.into_iter().collect());
+        self.heard.clear();
+    }
+}
+
+fn listen(inotify: &mut Option<Inotify>, directory: &Path) -> io::Result<()> {
+    let inotify = match inotify {
+        Some(inotify) => inotify,
+        None => inotify.insert(Inotify::new()?),
+    };
+    inotify.add(directory, AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_ONESHOT)?;
+    Ok(())
+}
+
+/// The files among the logs of a process.
+fn paths(logs: &LogPaths) -> impl Iterator<Item = &PathBuf> {
+    let all = [Some(&logs.out), Some(&logs.error), logs.combined.as_ref()];
+    all.into_iter().flatten().filter(|path| *path != Path::new("/dev/null"))
+}
+
+impl God {
+    /// An app has written something.
+    pub(super) fn logs_written(&mut self, heard: io::Result<()>) {
+        if let Err(error) = heard {
+            tracing::error!("logs are not rotated by size: {error}");
+            self.rotator.inotify = None;
+        }
+        self.rotator.pace.written(Now::read().mono);
+    }
+
+    /// Looks at the sizes of all logs; rotates those that are due, or `all`.
+    pub(super) fn look_at_logs(&mut self, all: bool) {
+        let Some(rotation) = self.rotator.rotation.clone() else { return };
+        if self.rotator.pace.is_looking() {
+            self.rotator.all_due |= all;
+            return;
+        }
+        // One that the app writes itself stays that, whoever else writes there.
+        let mut logs: BTreeMap<&Path, bool> = BTreeMap::new();
+        for process in self.table.iter().filter(|process| rotation.modules || !is_module(process)) {
+            let pumped = Form::of(&process.spec, process.id, process.logs.combined.is_some()).is_some();
+            for path in paths(&process.logs) {
+                let known = logs.entry(path).or_insert(pumped);
+                *known &= pumped;
+            }
+        }
+        let own = self.home.daemon_log();
+        logs.insert(&own, false);
+        let logs = logs.into_iter().map(|(path, pumped)| Log { path: path.to_owned(), pumped }).collect();
+        let look = Look { logs, rotation, directory: self.home.logs_dir(), all };
+        match begin_look(look, self.rotator.reports.clone()) {
+            Ok(()) => self.rotator.pace.look(),
+            Err(error) => {
+                tracing::error!("logs are not rotated: {error}");
+                self.logs_looked_at(Vec::new());
+            }
+        }
+    }
+
+    /// Takes in what the thread that rotates says.
+    pub(super) fn logs_reported(&mut self, report: Report) {
+        match report {
+            Report::Moved(path, moved) => {
+                let writes = |process: &&Process| paths(&process.logs).any(|log| *log == path);
+                for process in self.table.iter().filter(writes) {
+                    reopen(process, Some(&moved));
+                }
+            }
+            Report::Done(sizes) => self.logs_looked_at(sizes),
+        }
+    }
+
+    fn logs_looked_at(&mut self, sizes: Vec<(PathBuf, u64)>) {
+        self.rotator.looked(sizes, Now::read().mono);
+        let Self { rotator, table, .. } = self;
+        for process in table.iter().filter(|process| process.life.run().is_some()) {
+            rotator.expect(&process.logs);
+        }
+        if std::mem::take(&mut self.rotator.all_due) {
+            self.look_at_logs(true);
+        }
+    }
+
+    /// Rotates all logs if the schedule says so.
+    pub(super) fn fire_rotation(&mut self, wall: i64, clock_jumped: bool) {
+        if self.rotator.tick.is_some_and(|tick| tick <= wall) {
+            self.look_at_logs(true);
+            self.rotator.plan(wall);
+        } else if clock_jumped {
+            self.rotator.plan(wall);
+        }
+    }
+
+    /// Reads the settings again.
+    pub(super) fn reload_settings(&mut self) -> Result<(), Failure> {
+        let rotation = Rotation::of(&self.home).map_err(|error| Failure::Io(error.to_string()))?;
+        self.rotator.set(rotation, Now::read());
+        // A new limit may have been passed long ago.
+        self.look_at_logs(false);
+        Ok(())
+    }
+
+    /// Opens the logs that the daemon writes anew, as after somebody moved them away.
+    pub(super) fn reload_logs(&self) {
+        tracing::info!("Reloading logs...");
+        for process in self.table.iter() {
+            reopen(process, None);
+        }
+    }
+}
+
+fn reopen(process: &Process, moved: Option<&Moved>) {
+    if let Some(pumps) = &process.pumps {
+        pumps.out.reopen(moved.cloned());
+        pumps.error.reopen(moved.cloned());
+    }
+}
+
+/// Whether it is one of PM2's modules.
+fn is_module(process: &Process) -> bool {
+    process.spec.extras.get("pmx_module") == Some(&serde_json::Value::Bool(true))
+}

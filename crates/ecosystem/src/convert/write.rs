@@ -1,0 +1,156 @@
+//! Writing TOML. An attribute is explained where it comes first.
+
+use std::collections::HashSet;
+
+use toml_writer::{ToTomlKey, ToTomlValue};
+
+use crate::{
+    attributes::{ATTRIBUTES, Key, chosen, key},
+    extras::EXTRAS,
+    node::{Entry, Node, Value},
+};
+
+/// A text that grows.
+pub(super) struct Writer {
+    pub(super) text: String,
+    explained: HashSet<&'static str>,
+}
+
+impl Writer {
+    pub(super) fn new() -> Self {
+        Self { text: String::new(), explained: HashSet::new() }
+    }
+
+    pub(super) fn blank(&mut self) {
+        self.text.push('\n');
+    }
+
+    /// Lines for people.
+    pub(super) fn comment(&mut self, text: &str) {
+        // A line of its own for each; TOML allows no other control character than the tab.
+        for line in text.split('\n').map(|line| line.replace(char::is_control, " ")).collect::<Vec<_>>() {
+            self.text.push_str(["# ", &line].concat().trim_end());
+            self.blank();
+        }
+    }
+
+    /// A key and its value, which has no null.
+    pub(super) fn line(&mut self, key: &str, node: &Node) {
+        if let Some(value) = value(node) {
+            self.text.push_str(&[&key.to_toml_key(), " = ", &value, "\n"].concat());
+        }
+    }
+
+    /// An app, in the order of the table of attributes: first what is a line, then the tables of variables.
+    pub(super) fn app(&mut self, entries: &[Entry]) {
+        self.blank();
+        self.header(&["apps"], true);
+        let chosen = chosen(entries, |_, _| {});
+        for attribute in ATTRIBUTES.iter().filter(|attribute| attribute.name != "env") {
+            if let Some((_, _, entry)) = chosen.get(attribute.name) {
+                if self.explained.insert(attribute.name) {
+                    self.comment(attribute.about.trim());
+                }
+                self.line(attribute.name, &entry.node);
+            }
+        }
+        let there = |entry: &&Entry| entry.node.value != Value::Null;
+        for extra in EXTRAS {
+            let is_it = |entry: &&Entry| matches!(key(&entry.key), Key::Extra(it) if it.key == extra.key);
+            if let Some(entry) = entries.iter().rev().filter(there).find(is_it) {
+                self.line(extra.key, &entry.node);
+            }
+        }
+        if let Some((_, _, entry)) = chosen.get("env") {
+            self.variables("env", &entry.node, None);
+        }
+        for entry in last_of_each(entries) {
+            if let Key::Profile(name) = key(&entry.key) {
+                let about = format!("With `--env {name}` these come on top.");
+                let about = self.explained.insert("env_").then_some(about.as_str());
+                self.variables(&entry.key, &entry.node, about);
+            }
+        }
+    }
+
+    /// Variables become text; what TOML cannot say is written as the text that it becomes.
+    fn variables(&mut self, key: &str, node: &Node, about: Option<&str>) {
+        let Value::Table(entries) = &node.value else { return };
+        self.blank();
+        if let Some(about) = about {
+            self.comment(about);
+        }
+        self.header(&["apps", key], false);
+        for entry in last_of_each(entries) {
+            if has_null(&entry.node) {
+                self.line(&entry.key, &Node::text(entry.node.to_text()));
+            } else {
+                self.line(&entry.key, &entry.node);
+            }
+        }
+    }
+
+    /// A table whose tables are written in the same way.
+    pub(super) fn table(&mut self, path: &[&str], node: &Node, is_in_list: bool) {
+        let Value::Table(entries) = &node.value else { return };
+        let entries = last_of_each(entries);
+        let (tables, lines): (Vec<_>, Vec<_>) =
+            entries.into_iter().partition(|entry| matches!(entry.node.value, Value::Table(_)));
+        if is_in_list || tables.is_empty() || !lines.is_empty() {
+            self.blank();
+            self.header(path, is_in_list);
+        }
+        for entry in lines {
+            self.line(&entry.key, &entry.node);
+        }
+        for entry in tables {
+            self.table(&[path, &[&entry.key]].concat(), &entry.node, false);
+        }
+    }
+
+    fn header(&mut self, path: &[&str], is_in_list: bool) {
+        let (open, close) = if is_in_list { ("[[", "]]\n") } else { ("[", "]\n") };
+        let path: Vec<_> = path.iter().map(ToTomlKey::to_toml_key).collect();
+        self.text.push_str(&[open, &path.join("."), close].concat());
+    }
+}
+
+/// As one line of TOML; nothing for null, also within lists and tables.
+fn value(node: &Node) -> Option<String> {
+    Some(match &node.value {
+        Value::Null => return None,
+        Value::Bool(value) => value.to_toml_value(),
+        Value::Integer(value) => value.to_toml_value(),
+        Value::Float(value) if value.is_nan() => f64::NAN.copysign(1.0).to_toml_value(),
+        Value::Float(value) => value.to_toml_value(),
+        Value::String(text) => text.as_str().to_toml_value(),
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().filter_map(value).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Table(entries) => {
+            let entries = last_of_each(entries).into_iter().filter_map(|entry| {
+                Some(format!("{} = {}", entry.key.as_str().to_toml_key(), value(&entry.node)?))
+            });
+            let entries: Vec<_> = entries.collect();
+            if entries.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", entries.join(", ")) }
+        }
+    })
+}
+
+/// The entries that count where a key is there twice, which TOML forbids and JavaScript does not.
+fn last_of_each(entries: &[Entry]) -> Vec<&Entry> {
+    let mut seen = HashSet::new();
+    let mut last: Vec<_> = entries.iter().rev().filter(|entry| seen.insert(entry.key.as_str())).collect();
+    last.reverse();
+    last
+}
+
+fn has_null(node: &Node) -> bool {
+    match &node.value {
+        Value::Null => true,
+        Value::Array(items) => items.iter().any(has_null),
+        Value::Table(entries) => entries.iter().any(|entry| has_null(&entry.node)),
+        _ => false,
+    }
+}

@@ -1,0 +1,3 @@
+const a = { script: 'app.js' };
+a.io = a;
+module.exports = a;

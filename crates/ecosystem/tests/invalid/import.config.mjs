@@ -1,0 +1,2 @@
+import { a } from './absent.js';
+export const apps = [];

@@ -1,0 +1,3 @@
+export default {
+  apps: [{ script: 'app.js',, }],
+};

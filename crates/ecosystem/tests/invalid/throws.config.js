@@ -1,0 +1,5 @@
+module.exports = {
+  apps: [{ script: 'app.js' }],
+};
+
+null.boom;

@@ -1,0 +1,1 @@
+export default { apps: [{ script: 'app.js', name: 'default' }] };

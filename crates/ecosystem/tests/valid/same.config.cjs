@@ -1,0 +1,1 @@
+exports.apps = [{ script: 'app.js', max_restarts: 2 }];

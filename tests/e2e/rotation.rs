@@ -1,0 +1,185 @@
+//! Logs that are rotated while they are written to.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use rpm_tests::{Puppet, Raw, Rpm, wait_until};
+use serde_json::{Value, json};
+
+/// Writes the home's settings, and has a daemon that runs read them.
+fn set(rpm: &Rpm, settings: &Value) {
+    fs::create_dir_all(rpm.home()).unwrap();
+    let file = json!({ "pm2-logrotate": settings });
+    fs::write(rpm.home().join("module_conf.json"), file.to_string()).unwrap();
+    if rpm.socket().exists() {
+        assert_eq!(Raw::greet(rpm).ask(&json!("reload_settings")), ["end"]);
+    }
+}
+
+/// What there is of a log: its archives, the oldest first, and itself.
+fn parts(rpm: &Rpm, stem: &str) -> Vec<PathBuf> {
+    let directory = rpm.home().join("logs");
+    let mut archives: Vec<_> = fs::read_dir(&directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(&format!("{stem}__")))
+        .collect();
+    archives.sort_by_key(|path| {
+        let name = path.file_name().unwrap().to_str().unwrap().replace(".gz", "");
+        let number =
+            name.trim_end_matches(".log").rsplit_once('.').and_then(|(_, number)| number.parse().ok());
+        number.unwrap_or(0_u32)
+    });
+    archives.push(directory.join(format!("{stem}.log")));
+    archives
+}
+
+fn text(path: &Path) -> String {
+    if path.extension().is_some_and(|extension| extension == "gz") {
+        let output = Command::new("gzip").arg("-dc").arg(path).output().unwrap();
+        assert!(output.status.success(), "{}: {}", path.display(), String::from_utf8_lossy(&output.stderr));
+        return String::from_utf8(output.stdout).unwrap();
+    }
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+/// All lines of a log, wherever they are; each file has whole lines.
+fn lines(rpm: &Rpm, stem: &str) -> Vec<String> {
+    let texts = parts(rpm, stem).into_iter().map(|path| text(&path));
+    let lines = texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
+    lines.filter(|line| !line.trim().is_empty()).collect()
+}
+
+/// An app writes `line 1` to `line <count>` and then nothing; meanwhile its log is rotated again and again.
+fn rotated_meanwhile(rpm: &Rpm, options: &str, prefix: &str) -> Vec<String> {
+    const COUNT: usize = 150_000;
+    // The names are all of one date, so that their numbers tell the order.
+    set(rpm, &json!({ "max_size": "40K", "retain": "all", "dateFormat": "[D]", "max_total": "none" }));
+    let puppet = Puppet::start(rpm, "web", options);
+    puppet.does(&format!("seq -f 'line %.0f' {COUNT}"));
+    puppet.does(&format!("seq -f 'line %.0f' {} {}", COUNT + 1, 2 * COUNT));
+    let mut client = Raw::greet(rpm);
+    wait_until("the last line", || {
+        // Each time the sizes are looked at.
+        assert_eq!(client.ask(&json!("reload_settings")), ["end"]);
+        let log = rpm.log("web-out");
+        log.ends_with(&format!("{prefix}line {}\n", 2 * COUNT)) || log.trim().is_empty() && !log.is_empty()
+    });
+    lines(rpm, "web-out")
+}
+
+#[test]
+fn every_line_of_a_direct_log_is_there_once() {
+    let rpm = Rpm::new();
+    let found = rotated_meanwhile(&rpm, "", "");
+    let expected: Vec<_> = (1..=300_000).map(|number| format!("line {number}")).collect();
+    assert!(found == expected, "{} lines", found.len());
+    assert!(parts(&rpm, "web-out").len() > 20, "{} files", parts(&rpm, "web-out").len());
+}
+
+#[test]
+fn every_line_of_a_pumped_log_is_there_once() {
+    let rpm = Rpm::new();
+    let found = rotated_meanwhile(&rpm, "--log-date-format [at]", "at: ");
+    let expected: Vec<_> = (1..=300_000).map(|number| format!("at: line {number}")).collect();
+    assert!(found == expected, "{} lines", found.len());
+    assert!(parts(&rpm, "web-out").len() > 20, "{} files", parts(&rpm, "web-out").len());
+}
+
+#[test]
+fn a_log_is_rotated_by_itself_when_it_is_full() {
+    let rpm = Rpm::new();
+    set(&rpm, &json!({ "max_size": "40K", "dateFormat": "[D]", "workerInterval": "1" }));
+    let puppet = Puppet::start(&rpm, "web", "");
+    puppet.does("seq 20000");
+    wait_until("the archive", || rpm.home().join("logs/web-out__D.log").exists());
+    wait_until("the rest", || fs::metadata(rpm.home().join("logs/web-out.log")).unwrap().len() < 8192);
+    // And once more.
+    puppet.does("seq 20001 40000");
+    wait_until("the next archive", || rpm.home().join("logs/web-out__D.1.log").exists());
+    assert_eq!(lines(&rpm, "web-out").len(), 40_000);
+}
+
+#[test]
+fn so_many_are_kept_and_compressed() {
+    let rpm = Rpm::new();
+    set(
+        &rpm,
+        &json!({ "max_size": "10K", "dateFormat": "[D]", "retain": "2", "compress": "true", "workerInterval": 1 }),
+    );
+    let puppet = Puppet::start(&rpm, "web", "--log-date-format [at]");
+    for round in 0..4 {
+        puppet.does(&format!("seq -f '{round} %.0f' 5000"));
+        let suffix = if round == 0 { String::new() } else { format!(".{round}") };
+        let archive = rpm.home().join(format!("logs/web-out__D{suffix}.log.gz"));
+        wait_until(format!("archive {round}"), || archive.exists() && rpm.log("web-out").is_empty());
+    }
+    wait_until("two archives", || parts(&rpm, "web-out").len() == 3);
+    let texts: Vec<_> = parts(&rpm, "web-out").iter().map(|path| text(path)).collect();
+    assert!(texts[0].starts_with("at: 2 1\n") && texts[0].ends_with("at: 2 5000\n"));
+    assert!(texts[1].starts_with("at: 3 1\n") && texts[1].ends_with("at: 3 5000\n"));
+}
+
+#[test]
+fn all_together_have_a_budget() {
+    let rpm = Rpm::new();
+    set(&rpm, &json!({ "max_size": "20K", "dateFormat": "[D]", "max_total": "100K", "workerInterval": 1 }));
+    let names = ["one", "two", "three"];
+    let puppets: Vec<_> = names.iter().map(|name| Puppet::start(&rpm, name, "")).collect();
+    for round in 0..3 {
+        for (name, puppet) in names.iter().zip(&puppets) {
+            puppet.does("seq -w 10000");
+            wait_until(format!("rotation {round} of {name}"), || {
+                let log = fs::metadata(rpm.home().join(format!("logs/{name}-out.log"))).unwrap();
+                log.len() < 8192
+                    && rpm.log("rpm").matches(&format!("{name}-out.log rotated")).count() == round + 1
+            });
+        }
+    }
+    wait_until("the budget", || {
+        let sizes = fs::read_dir(rpm.home().join("logs")).unwrap().map(|entry| entry.unwrap());
+        let archives = sizes.filter(|entry| entry.file_name().to_string_lossy().contains("__"));
+        archives.map(|entry| entry.metadata().map_or(0, |meta| meta.len())).sum::<u64>() <= 100 << 10
+    });
+    // The newest are there.
+    assert!(parts(&rpm, "three-out").len() > 1);
+}
+
+#[test]
+fn settings_that_cannot_be_read_change_nothing() {
+    let rpm = Rpm::new();
+    rpm.forever("web", "");
+    fs::write(rpm.home().join("module_conf.json"), r#"{ "pm2-logrotate": { "max_size": "big" } }"#).unwrap();
+    let replies = Raw::greet(&rpm).ask(&json!("reload_settings"));
+    assert!(replies[0]["failed"]["io"].as_str().unwrap().contains("max_size"), "{replies:?}");
+    assert_eq!(rpm.entry("web").status(), "online");
+}
+
+#[test]
+fn a_pumped_log_that_was_removed_comes_back() {
+    let rpm = Rpm::new();
+    let puppet = Puppet::start(&rpm, "web", "--log-date-format [at]");
+    puppet.does("echo one");
+    wait_until("a line", || rpm.log("web-out") == "at: one\n");
+    fs::remove_file(rpm.home().join("logs/web-out.log")).unwrap();
+    puppet.does("echo two");
+    wait_until("the next line", || rpm.log("web-out") == "at: two\n");
+}
+
+#[test]
+fn reload_logs_opens_moved_logs_anew() {
+    let rpm = Rpm::new();
+    let puppet = Puppet::start(&rpm, "web", "--log-date-format [at]");
+    let logs = rpm.home().join("logs");
+    puppet.does("echo one");
+    wait_until("a line", || rpm.log("web-out") == "at: one\n");
+    fs::rename(logs.join("web-out.log"), logs.join("web-out.log.1")).unwrap();
+    assert_eq!(Raw::greet(&rpm).ask(&json!("reload_logs")), ["end"]);
+    wait_until("the new file", || logs.join("web-out.log").exists());
+    puppet.does("echo two");
+    wait_until("the next line", || rpm.log("web-out") == "at: two\n");
+    assert_eq!(fs::read_to_string(logs.join("web-out.log.1")).unwrap(), "at: one\n");
+}

@@ -1,0 +1,55 @@
+//! `set`, `get`, `unset`, `multiset`, `conf`: the configuration in `module_conf.json`.
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use rpm_tests::Rpm;
+
+#[test]
+fn what_is_set_is_shown_and_restarts_its_app() {
+    let rpm = Rpm::new();
+    rpm.forever("web", "");
+    rpm.ok("set web:k v")
+        .says("[RPM] Module web restarted")
+        .says("[RPM] Setting changed")
+        .says("Module: web\n$ rpm set web:k v\n");
+    assert_eq!(rpm.entry("web").restarts(), 1);
+    rpm.ok("get web:k").says("Value for module web key k: v\n");
+    rpm.ok("get web")
+        .says("Module: web\n$ rpm set web:k v\nModules configuration. Copy/Paste line to edit values.\n");
+    rpm.ok("config web:z 5").says("$ rpm set web:z 5");
+    rpm.ok("conf anything at").says("$ rpm set web:k v\n$ rpm set web:z 5\n");
+    let file = rpm.home().join("module_conf.json");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        fs::read_to_string(&file).unwrap(),
+        "{\n    \"web\": {\n        \"k\": \"v\",\n        \"z\": \"5\"\n    }\n}"
+    );
+    rpm.ok("unset web:k").says_nothing_of("web:k");
+    rpm.fails("get web:k");
+    rpm.ok("unset all");
+    assert_eq!(rpm.ok("conf").stdout, "");
+}
+
+#[test]
+fn without_a_daemon_the_file_is_enough() {
+    let rpm = Rpm::new();
+    assert_eq!(rpm.ok("conf").stdout, "");
+    rpm.ok(["multiset", "x:y 1 x:z -2"]).says("Module: x\n$ rpm set x:y 1\n$ rpm set x:z -2\n");
+    rpm.ok("set top value");
+    rpm.ok("get top").says("value\n");
+    rpm.fails(["multiset", "x:y"]).complains("no value for \"x:y\"");
+    rpm.fails(["set", ":", "x"]).complains("is no key");
+    rpm.fails("get nothing");
+    assert!(rpm.daemon().is_none());
+}
+
+#[test]
+fn a_damaged_file_is_told_and_kept() {
+    let rpm = Rpm::new();
+    rpm.ok("set a:b c");
+    let file = rpm.home().join("module_conf.json");
+    fs::write(&file, "{\"a\": {").unwrap();
+    rpm.fails("set a:b d").complains("module_conf.json: expected a JSON object");
+    rpm.fails("conf").complains("module_conf.json: expected a JSON object");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "{\"a\": {");
+}

@@ -1,0 +1,3 @@
+#!/bin/bash
+# Runs until a signal ends it.
+exec sleep 1000000

@@ -1,0 +1,81 @@
+//! `rpm`, called as `pm2`, beside the original.
+//!
+//! Every scenario of `scenarios/` is a short session in a shell. What the original answered is kept in `recorded/`,
+//! so that an ordinary run needs no npm and takes seconds; what differs must stand in `differences.toml` with its
+//! reason, and what stands there must differ. See `README.md` for the variables that record and run the original.
+
+mod answers;
+mod differences;
+mod normal;
+mod recording;
+mod run;
+mod scenario;
+mod session;
+mod table;
+
+use std::{
+    collections::BTreeSet,
+    env,
+    path::{Path, PathBuf},
+    sync::Mutex,
+    thread,
+};
+
+use differences::Differences;
+use run::{Mode, Outcome};
+use scenario::Group;
+
+/// The folder of this test.
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("parity")
+}
+
+/// The original, if it is installed here.
+fn original() -> Option<PathBuf> {
+    Some(folder().join("node_modules/.bin/pm2")).filter(|path| path.exists())
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "says what was run, or why nothing was")]
+fn rpm_answers_as_the_original() {
+    let mode = match Mode::from_env(original()) {
+        Ok(mode) => mode,
+        Err(reason) => {
+            eprintln!("skipped: {reason}");
+            return;
+        }
+    };
+    let wanted = env::var("PARITY_ONLY").ok();
+    let groups = scenario::load(&folder().join("scenarios"), wanted.as_deref());
+    let differences = Differences::load(&folder().join("differences.toml"));
+    let outcomes = side_by_side(&groups, &mode, &differences);
+
+    let mut complaints: Vec<String> =
+        outcomes.iter().flat_map(|outcome| outcome.complaints.clone()).collect();
+    if wanted.is_none() {
+        let used: BTreeSet<usize> = outcomes.iter().flat_map(|outcome| outcome.used.clone()).collect();
+        complaints.extend(differences.unused(&used));
+    }
+    let count: usize = groups.iter().map(|group| group.scenarios.len()).sum();
+    eprintln!("{count} scenarios {mode}");
+    assert!(complaints.is_empty(), "{} complaints:\n\n{}", complaints.len(), complaints.join("\n\n"));
+}
+
+/// Runs all groups, as many at a time as there are processors: they share nothing.
+fn side_by_side(groups: &[Group], mode: &Mode, differences: &Differences) -> Vec<Outcome> {
+    let left = Mutex::new(groups.iter());
+    let outcomes = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let next = left.lock().expect("nobody panics with it").next();
+                    let Some(group) = next else { break };
+                    let outcome = run::group(group, mode, differences);
+                    outcomes.lock().expect("nobody panics with it").push(outcome);
+                }
+            });
+        }
+    });
+    outcomes.into_inner().expect("nobody panicked with it")
+}

@@ -1,0 +1,164 @@
+//! Running groups of scenarios, and comparing.
+
+use std::{
+    collections::BTreeSet,
+    env, fmt, fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+};
+
+use rpm_tests::executable;
+
+use crate::{
+    answers::Answers,
+    differences::Differences,
+    recording::{self, Recorded, Recording},
+    scenario::{Group, Scenario},
+    session::Session,
+};
+
+/// Where the original's answers come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Mode {
+    /// From the recordings.
+    Recorded,
+    /// From the original, and the recordings are checked to be its answers.
+    Live(PathBuf),
+    /// From the recordings, which are completed: what is new or was changed is asked of the original.
+    Record(PathBuf),
+}
+
+impl Mode {
+    /// As `PARITY_RECORD` and `PARITY_LIVE` say. The error is why there is nothing to run.
+    pub(crate) fn from_env(original: Option<PathBuf>) -> Result<Self, String> {
+        let make: fn(PathBuf) -> Self = match () {
+            () if env::var_os("PARITY_RECORD").is_some() => Self::Record,
+            () if env::var_os("PARITY_LIVE").is_some() => Self::Live,
+            () => return Ok(Self::Recorded),
+        };
+        original.map(make).ok_or_else(|| "the original is not installed: `npm ci` in tests/parity".to_owned())
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Recorded => "against what the original answered when it was recorded",
+            Self::Live(_) => "against the original",
+            Self::Record(_) => "against what the original answered; what was missing is recorded now",
+        })
+    }
+}
+
+/// What came out of a group.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) complaints: Vec<String>,
+    /// The entries of the list of differences that were needed.
+    pub(crate) used: BTreeSet<usize>,
+}
+
+/// Runs a group.
+pub(crate) fn group(group: &Group, mode: &Mode, differences: &Differences) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut recording = recording::load(group);
+    let asked = match mode {
+        Mode::Recorded => Ok(()),
+        Mode::Live(original) => ask(original, group, group.scenarios.iter(), |scenario, answers| {
+            outcome.complaints.extend(changed(group, scenario, &recording, &answers));
+        }),
+        Mode::Record(original) => {
+            let is_missing =
+                |scenario: &&Scenario| recording.get(&scenario.name).is_none_or(|r| !r.is_of(scenario));
+            let missing: Vec<&Scenario> = group.scenarios.iter().filter(is_missing).collect();
+            ask(original, group, missing.into_iter(), |scenario, answers| {
+                recording.insert(scenario.name.clone(), Recorded::new(scenario, answers));
+                recording::save(group, &recording);
+            })
+        }
+    };
+    let compared = ask(executable(), group, group.scenarios.iter(), |scenario, answers| {
+        compare(group, scenario, &recording, &answers, differences, &mut outcome);
+    });
+    outcome.complaints.extend([asked.err(), compared.err()].into_iter().flatten());
+    outcome
+}
+
+/// Has a program run scenarios of a group, and passes on its answers to each.
+fn ask<'a>(
+    program: &Path,
+    group: &'a Group,
+    scenarios: impl ExactSizeIterator<Item = &'a Scenario>,
+    mut hear: impl FnMut(&'a Scenario, Answers),
+) -> Result<(), String> {
+    if scenarios.len() == 0 {
+        return Ok(());
+    }
+    let program = fs::canonicalize(program).map_err(|error| format!("{}: {error}", program.display()))?;
+    // The harness panics when a command never ends; the other groups can still be judged.
+    catch_unwind(AssertUnwindSafe(|| {
+        let mut session = Session::new(&program, group);
+        for scenario in scenarios {
+            hear(scenario, session.run(scenario));
+        }
+    }))
+    .map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+        format!("{} with {}: {text}", group.name, program.display())
+    })
+}
+
+/// Where the original no longer answers as recorded.
+fn changed(group: &Group, scenario: &Scenario, recording: &Recording, answers: &Answers) -> Vec<String> {
+    let Some(recorded) = recording.get(&scenario.name) else { return Vec::new() };
+    let name = full_name(group, scenario);
+    apart(&recorded.answers, answers)
+        .into_iter()
+        .map(|(aspect, was, is)| format!("{name}: {aspect}\n  recorded {was}\n  original {is}"))
+        .collect()
+}
+
+/// Where ours differ from the original's and that is not listed.
+fn compare(
+    group: &Group,
+    scenario: &Scenario,
+    recording: &Recording,
+    answers: &Answers,
+    differences: &Differences,
+    outcome: &mut Outcome,
+) {
+    let name = full_name(group, scenario);
+    let Some(recorded) = recording.get(&scenario.name).filter(|recorded| recorded.is_of(scenario)) else {
+        outcome.complaints.push(format!("{name}: not recorded; PARITY_RECORD=1 records it"));
+        return;
+    };
+    let theirs = differences.without_lines(&recorded.answers, &mut outcome.used);
+    let ours = differences.without_lines(answers, &mut outcome.used);
+    for (aspect, theirs, ours) in apart(&theirs, &ours) {
+        match differences.entry(&name, &aspect) {
+            Some(entry) => {
+                outcome.used.insert(entry);
+            }
+            None => outcome.complaints.push(format!("{name}: {aspect}\n  pm2 {theirs}\n  rpm {ours}")),
+        }
+    }
+}
+
+fn full_name(group: &Group, scenario: &Scenario) -> String {
+    format!("{}/{}", group.name, scenario.name)
+}
+
+/// The aspects in which two answers differ.
+fn apart(one: &Answers, other: &Answers) -> Vec<(String, String, String)> {
+    let aspects: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    let shown = |text: Option<&String>| match text {
+        None => "(absent)".to_owned(),
+        Some(text) if text.contains('\n') => format!("\n{text}"),
+        Some(text) => text.clone(),
+    };
+    aspects
+        .into_iter()
+        .filter(|aspect| one.get(*aspect) != other.get(*aspect))
+        .map(|aspect| (aspect.clone(), shown(one.get(aspect)), shown(other.get(aspect))))
+        .collect()
+}
