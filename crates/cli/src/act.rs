@@ -47,7 +47,10 @@ fn perform(
                 let ids = ids(&targets, is_by_id(&target, &targets));
                 echo(context, action, &target.text, &ids);
             }
-            Ok(Reply::Acted(acted)) => failed |= !tell(context, action, &acted),
+            Ok(Reply::Acted(acted)) => {
+                context.acted.push(acted.process.id);
+                failed |= !tell(context, action, &acted);
+            }
             Ok(Reply::Note(note)) => context.out.warn(&note),
             Ok(_) => {}
             Err(ClientError::Failed(failure)) => return Err(refused(context, action, &target, failure)),

@@ -2,11 +2,12 @@
 
 use std::{env, path::Path};
 
-use rpm_core::{AppSpec, protocol::Act, protocol::Action};
+use rpm_core::{AppSpec, Env, Interpreter, protocol::Act, protocol::Action};
 use rpm_ecosystem::{Caller, Declaration, LoadError, Loaded, Options, Severity};
 
 use crate::{
     context::{Context, own_environment},
+    extensions,
     failure::Failure,
     output::Output,
 };
@@ -30,6 +31,11 @@ impl Declared {
         }
         if is_wrong {
             return Err(Failure::Said);
+        }
+        if let Some(extensions) = &context.options.extensions {
+            let ignored = extensions::ignored(&context.cwd, extensions);
+            let ignored = ignored.iter().map(|path| path.to_string_lossy().into_owned());
+            declaration.ignore_watch.get_or_insert_default().extend(ignored);
         }
         if !args.is_empty() {
             declaration.args = Some(args);
@@ -81,6 +87,23 @@ impl Declared {
             env: context.options.update_env.then(|| self.caller.env.clone()),
             patch,
         })
+    }
+
+    /// What the script gets.
+    pub(crate) fn args(&self) -> &[String] {
+        self.declaration.args.as_deref().unwrap_or_default()
+    }
+
+    /// The app is a server of ours, which is configured by `env`, and called so unless it was named.
+    pub(crate) fn serves(&mut self, name: &str, env: Env) {
+        self.declaration.name.get_or_insert_with(|| name.to_owned());
+        self.declaration.env = Some(env);
+    }
+
+    /// The app is this executable under a hidden verb, and called so unless it was named.
+    pub(crate) fn runs_itself(&mut self, name: &str) {
+        self.declaration.name.get_or_insert_with(|| name.to_owned());
+        self.declaration.interpreter = Some(Interpreter::None);
     }
 
     /// The environment that apps inherit.

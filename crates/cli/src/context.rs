@@ -8,7 +8,7 @@ use std::{
 
 use rpm_client::{ClientError, Connection};
 use rpm_core::{
-    Env, Home, Persona, ProcessInfo, ProcessSummary, Selector,
+    Env, Home, Persona, ProcessId, ProcessInfo, ProcessSummary, Selector,
     protocol::{Reply, Request},
 };
 
@@ -41,6 +41,8 @@ pub(crate) struct Context<'a> {
     pub(crate) home: Home,
     pub(crate) cwd: PathBuf,
     pub(crate) options: Options,
+    /// Who was acted on by now.
+    pub(crate) acted: Vec<ProcessId>,
     pub(crate) out: &'a mut Output,
 }
 
@@ -54,7 +56,7 @@ impl<'a> Context<'a> {
         let cwd = env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let home = Home::locate(persona, variable, &cwd)
             .ok_or_else(|| Failure::Error(format!("no home: set {} or HOME", persona.home_variable())))?;
-        Ok(Self { home, cwd, options, out })
+        Ok(Self { home, cwd, options, acted: Vec::new(), out })
     }
 
     pub(crate) fn persona(&self) -> Persona {

@@ -193,6 +193,41 @@ fn file_systems(mounts: &str) -> Metrics {
     metrics
 }
 
+/// What the API of `web` tells of the host.
+#[derive(Debug)]
+pub(crate) struct Summary {
+    pub(crate) hostname: String,
+    /// Seconds since it was booted.
+    pub(crate) uptime: f64,
+    pub(crate) load: Vec<f64>,
+    /// Bytes.
+    pub(crate) total: f64,
+    /// Bytes.
+    pub(crate) free: f64,
+    /// The model of each CPU.
+    pub(crate) cpus: Vec<String>,
+}
+
+/// What there is, without measuring.
+pub(crate) fn summary() -> Summary {
+    let first = |text: &str, count: usize| -> Vec<f64> {
+        text.split_whitespace().take(count).filter_map(|word| word.parse().ok()).collect()
+    };
+    let ram = memory(&read("/proc/meminfo"));
+    let amount =
+        |name: &str| ram.iter().find(|(known, _)| known == name).map_or(0.0, |(_, metric)| metric.value);
+    let models = read("/proc/cpuinfo");
+    let models = models.lines().filter_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    Summary {
+        hostname: read("/proc/sys/kernel/hostname").trim().to_owned(),
+        uptime: first(&read("/proc/uptime"), 1).first().copied().unwrap_or_default(),
+        load: first(&read("/proc/loadavg"), 3),
+        total: amount("RAM Total"),
+        free: amount("RAM Available"),
+        cpus: models.map(|(_, model)| model.to_owned()).collect(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

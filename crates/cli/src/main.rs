@@ -7,6 +7,8 @@ mod act;
 mod apps;
 mod args;
 mod context;
+mod deploy;
+mod extensions;
 mod failure;
 mod files;
 mod host;
@@ -18,6 +20,8 @@ mod reload_lock;
 mod render;
 mod startup;
 mod verbs;
+mod web;
+mod written;
 
 use std::process::ExitCode;
 

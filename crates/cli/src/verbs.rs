@@ -8,6 +8,7 @@ mod conf;
 mod convert;
 mod daemon;
 mod delete;
+mod deploy;
 mod describe;
 mod env;
 mod examples;
@@ -35,6 +36,7 @@ mod save;
 mod scale;
 mod send;
 mod send_signal;
+mod serve;
 mod start;
 mod start_or;
 mod startup;
@@ -44,6 +46,7 @@ mod targets;
 mod trigger;
 mod update;
 mod versioning;
+mod web;
 
 use clap::{Args, Command};
 use rpm_core::Persona;
@@ -113,6 +116,9 @@ const VERBS: &[&Verb] = &[
     &conf::MULTISET,
     &conf::CONF,
     &conf::CONFIG,
+    &serve::VERB,
+    &web::VERB,
+    &deploy::VERB,
     &init::VERB,
     &completion::VERB,
     &examples::VERB,
@@ -175,6 +181,12 @@ pub(crate) fn run(program: &mut Program) -> Result<(), Failure> {
     if args.first().is_some_and(|first| first == rpm_daemon::LAUNCH_VERB) {
         return daemon::launch();
     }
+    if args.first().is_some_and(|first| first == rpm_ecosystem::SERVE_VERB) {
+        return serve::be_server();
+    }
+    if args.first().is_some_and(|first| first == web::SERVER) {
+        return web::be_server(&args);
+    }
     match split(args) {
         Line::Version => {
             out.data(concat!(env!("CARGO_PKG_VERSION"), "\n").as_bytes());
@@ -227,8 +239,10 @@ fn usage(persona: Persona) -> String {
 
 fn help(persona: Persona) -> String {
     let names = |verb: &Verb| [&[verb.name], verb.aliases].concat().join(", ");
-    let width = VERBS.iter().map(|verb| names(verb).len()).max().unwrap_or(0);
-    let verbs = VERBS.iter().map(|verb| format!("  {:width$}  {}\n", names(verb), verb.about));
+    // Those that only say why they are not here are left out.
+    let here = || VERBS.iter().filter(|verb| !verb.about.starts_with(absent::MARK));
+    let width = here().map(|verb| names(verb).len()).max().unwrap_or(0);
+    let verbs = here().map(|verb| format!("  {:width$}  {}\n", names(verb), verb.about));
     let word = persona.word();
     let command = Command::new(word)
         .about("Process manager: runs apps in the background, keeps them up, on schedule")

@@ -2,6 +2,7 @@
 
 mod conf;
 mod delete;
+mod deploy;
 mod describe;
 mod env;
 mod flush;
@@ -10,6 +11,7 @@ mod jlist;
 mod kill;
 mod list;
 mod logs;
+mod options;
 mod pid;
 mod ping;
 mod reload;
@@ -19,6 +21,7 @@ mod resurrect;
 mod save;
 mod scale;
 mod send;
+mod serve;
 mod setup;
 mod start;
 mod status;

@@ -5,6 +5,9 @@ use clap::Args;
 use super::{Invocation, Verb};
 use crate::failure::Failure;
 
+/// How the description of a verb begins that is not here.
+pub(super) const MARK: &str = "Not here: ";
+
 /// A verb that is not here.
 const fn absent(name: &'static str, aliases: &'static [&'static str], about: &'static str) -> Verb {
     Verb { name, aliases, about, takes_options: false, run }
@@ -38,6 +41,6 @@ struct Anything {
 fn run(invocation: Invocation) -> Result<(), Failure> {
     let Verb { name, about, .. } = *invocation.verb;
     let (_, Anything { .. }) = invocation.read()?;
-    let reason = about.strip_prefix("Not here: ").unwrap_or(about);
+    let reason = about.strip_prefix(MARK).unwrap_or(about);
     Err(Failure::Error(format!("{name} is not here: {reason}")))
 }

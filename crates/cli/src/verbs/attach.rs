@@ -15,7 +15,7 @@ use rpm_core::{
 
 use super::{Invocation, Verb};
 use crate::{
-    context,
+    context::{self, Context},
     failure::Failure,
     logs::{print::Printer, stream::Stream, watch::Wake},
 };
@@ -79,4 +79,24 @@ fn type_lines(
     // Who typed is gone, so nobody reads.
     let _ = wakes.send(Wake::Unread);
     outcome.map_err(|error: ClientError| error.into())
+}
+
+/// The end of a verb that starts something: the list, and with `--attach` the output of who was acted on.
+pub(super) fn conclude(mut context: Context, mut connection: Option<&mut Connection>) -> Result<(), Failure> {
+    context.show_list(connection.as_deref_mut())?;
+    listen(&mut context, connection)
+}
+
+/// With `--attach`: shows the output of who was acted on, until nobody reads.
+pub(super) fn listen(context: &mut Context, connection: Option<&mut Connection>) -> Result<(), Failure> {
+    let (true, Some(connection)) = (context.options.attach, connection) else { return Ok(()) };
+    let mut processes = context::processes(connection, None)?;
+    processes.retain(|process| context.acted.contains(&process.summary.id));
+    let (sender, wakes) = mpsc::channel();
+    let stream = Stream::begin(&processes, sender).map_err(Failure::Error)?;
+    let ids: Vec<_> = processes.iter().map(|process| process.summary.id.to_string()).collect();
+    context.out.info(&format!("Log streaming apps id: {}, exit with Ctrl-C", ids.join(" ")));
+    let mut printer = Printer::new(context.out.paint, false, None);
+    stream.run(&wakes, &mut printer, context.out);
+    Ok(())
 }

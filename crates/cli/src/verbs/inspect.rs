@@ -36,7 +36,7 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
             // The address of the debugger, or nothing where it was switched off.
             match value.as_str().or_else(|| value.get("return").and_then(Value::as_str)) {
                 Some(address) if !address.is_empty() => {
-                    context.out.line(&format!("Inspect enabled on {name_shown} => {}", printable(address)))
+                    context.out.line(&format!("Inspect enabled on {name_shown} => {}", printable(address)));
                 }
                 _ => context.out.line(&format!("Inspect disabled on {name_shown}")),
             }

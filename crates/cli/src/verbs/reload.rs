@@ -4,7 +4,7 @@ use clap::Args;
 use rpm_core::protocol::{Act, Action};
 use rpm_ecosystem::is_ecosystem_file;
 
-use super::{Invocation, Verb, start};
+use super::{Invocation, Verb, attach, start};
 use crate::{act, apps::Declared, failure::Failure, reload_lock::ReloadLock};
 
 pub(super) const VERB: Verb = Verb {
@@ -31,16 +31,20 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
     if is_ecosystem_file(&target) {
         let apps = declared.load(&mut context, &target)?.apps;
         let mut connection = context.connect_or_spawn()?;
-        let _lock = ReloadLock::take(&context)?;
-        return start::apps(&mut context, &mut connection, &declared, apps, Action::Reload);
+        let lock = ReloadLock::take(&context)?;
+        start::apps(&mut context, &mut connection, &declared, apps, Action::Reload)?;
+        drop(lock);
+        return attach::listen(&mut context, Some(&mut connection));
     }
     context.needs_file_for_profile()?;
     context.hint_update_env();
     let act = Act { action: Action::Reload, ..declared.restart(&mut context, &target)? };
     let mut connection = context.connect()?;
-    let _lock = match &connection {
+    let lock = match &connection {
         Some(_) => Some(ReloadLock::take(&context)?),
         None => None,
     };
-    act::act(&mut context, connection.as_mut(), act)
+    act::act(&mut context, connection.as_mut(), act)?;
+    drop(lock);
+    attach::listen(&mut context, connection.as_mut())
 }

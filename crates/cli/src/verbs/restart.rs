@@ -1,10 +1,12 @@
 //! `restart`: ends processes and starts them again, with what the options change.
 
 use clap::Args;
-use rpm_core::protocol::Action;
+use rpm_client::{ClientError, Connection};
+use rpm_core::protocol::{Act, Action, Request};
 use rpm_ecosystem::is_ecosystem_file;
+use serde_json::Map;
 
-use super::{Invocation, Verb, start};
+use super::{Invocation, Verb, attach, start};
 use crate::{act, apps::Declared, failure::Failure};
 
 pub(super) const VERB: Verb = Verb {
@@ -45,8 +47,27 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
         }
         context.needs_file_for_profile()?;
         context.hint_update_env();
-        let act = declared.restart(&mut context, target)?;
+        let mut act = declared.restart(&mut context, target)?;
+        if context.options.watches() {
+            // As in PM2 the option switches over what is there, whatever its value.
+            act.patch.remove("watch");
+            toggle_watch(connection.as_mut(), &act)?;
+        }
         act::act(&mut context, connection.as_mut(), act)?;
     }
-    context.show_list(connection.as_mut())
+    attach::conclude(context, connection.as_mut())
+}
+
+/// Who is not there is told by the restart that follows.
+fn toggle_watch(connection: Option<&mut Connection>, restart: &Act) -> Result<(), Failure> {
+    let Some(connection) = connection else { return Ok(()) };
+    let toggle =
+        Act { action: Action::ToggleWatch, target: restart.target.clone(), env: None, patch: Map::new() };
+    for reply in connection.request(&Request::Act(toggle))? {
+        match reply {
+            Ok(_) | Err(ClientError::Failed(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }

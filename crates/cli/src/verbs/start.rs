@@ -12,12 +12,13 @@ use rpm_core::{
 };
 use rpm_ecosystem::is_ecosystem_file;
 
-use super::{Invocation, Verb};
+use super::{Invocation, Verb, attach};
 use crate::{
     act,
     apps::Declared,
     context::{self, Context},
     failure::Failure,
+    written,
 };
 
 pub(super) const VERB: Verb = Verb {
@@ -62,6 +63,9 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
             }
             plan(&mut context, connection.as_mut(), &declared, target)?
         };
+        if let (Plan::Script(app), true) = (&plan, context.options.write) {
+            written::write(&mut context, &app.name, target, declared.args())?;
+        }
         let daemon = match connection.take() {
             Some(daemon) => daemon,
             None => context.connect_or_spawn()?,
@@ -73,7 +77,7 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
             Plan::Script(app) => script(&mut context, daemon, &declared, app)?,
         }
     }
-    context.show_list(connection.as_mut())
+    attach::conclude(context, connection.as_mut())
 }
 
 /// What a target turns out to be.
@@ -133,7 +137,7 @@ fn listed(
 }
 
 /// Starts one app, unless the same runs already.
-fn script(
+pub(super) fn script(
     context: &mut Context,
     connection: &mut Connection,
     declared: &Declared,
@@ -161,6 +165,7 @@ fn script(
                 echo(context, Action::Restart, &targets);
             }
             Reply::Acted(acted) => {
+                context.acted.push(acted.process.id);
                 if acted.created && !announced {
                     context.out.info(&announcement);
                     announced = true;
@@ -211,9 +216,13 @@ pub(super) fn apps(
             Reply::Targets(targets) => echo(context, action, &targets),
             Reply::Acted(acted) if acted.created && acted.error.is_none() => {
                 let ProcessRef { id, name } = acted.process;
+                context.acted.push(id);
                 launched.entry(name).or_insert((id, 0)).1 += 1;
             }
-            Reply::Acted(acted) => failed |= !act::tell(context, action, &acted),
+            Reply::Acted(acted) => {
+                context.acted.push(acted.process.id);
+                failed |= !act::tell(context, action, &acted);
+            }
             Reply::Note(note) => context.out.warn(&note),
             _ => {}
         }

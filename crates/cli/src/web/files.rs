@@ -70,7 +70,9 @@ impl Site {
         };
         self.find(&asked, request).unwrap_or_else(|error| match error.kind() {
             io::ErrorKind::PermissionDenied => text(StatusCode::FORBIDDEN, PLAIN, "403 Forbidden"),
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidInput => self.absent(),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidInput => {
+                self.absent()
+            }
             _ => text(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, format!("500 {error}")),
         })
     }
@@ -88,16 +90,14 @@ impl Site {
         match fs::metadata(&path) {
             Ok(meta) if meta.is_file() => return send(&path, request.headers()),
             Ok(meta) if meta.is_dir() => {
-                let index = match asked.as_os_str().is_empty() {
-                    true => self.home(),
-                    false => path.join("index.html"),
-                };
+                let is_root = asked.as_os_str().is_empty();
+                let index = if is_root { self.home() } else { path.join("index.html") };
                 if index.is_file() {
                     // Relative links of a page in a directory begin in that directory.
-                    return match request.uri().path().ends_with('/') {
-                        true => send(&index, request.headers()),
-                        false => Ok(moved(&format!("{}/", request.uri().path()))),
-                    };
+                    if request.uri().path().ends_with('/') {
+                        return send(&index, request.headers());
+                    }
+                    return Ok(moved(&format!("{}/", request.uri().path())));
                 }
                 if self.lists {
                     return listing(&path, request.uri().path());
@@ -134,7 +134,8 @@ pub(crate) fn basic(name: &str, password: &str) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut encoded = "Basic ".to_owned();
     for group in format!("{name}:{password}").as_bytes().chunks(3) {
-        let bits = group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        let bits =
+            group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
         for place in 0..4 {
             let letter = LETTERS[(bits >> (18 - 6 * place) & 63) as usize];
             encoded.push(if place <= group.len() { letter.into() } else { '=' });
@@ -186,7 +187,9 @@ fn encode(name: &OsStr) -> String {
     let mut encoded = String::new();
     for byte in name.as_bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push((*byte).into()),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                encoded.push((*byte).into());
+            }
             byte => _ = write!(encoded, "%{byte:02X}"),
         }
     }
@@ -305,7 +308,16 @@ mod tests {
         assert_eq!(path("/a/./b//c").as_deref(), Some("a/b/c"));
         assert_eq!(path("/a/../b").as_deref(), Some("b"));
         assert_eq!(path("/a%20b/%C3%A4").as_deref(), Some("a b/ä"));
-        for out in ["/..", "/a/../../b", "/%2e%2e/x", "/..%2f..%2fetc/passwd", "/%00", "/%zz", "/%2", "/a/%2e%2e/%2e%2e/x"] {
+        for out in [
+            "/..",
+            "/a/../../b",
+            "/%2e%2e/x",
+            "/..%2f..%2fetc/passwd",
+            "/%00",
+            "/%zz",
+            "/%2",
+            "/a/%2e%2e/%2e%2e/x",
+        ] {
             assert_eq!(path(out), None, "{out}");
         }
         // Whatever is asked for, it is below the root.
