@@ -10,8 +10,6 @@ fn a_task_runs_again_at_every_tick() {
     rpm.script("task.sh", "echo ran");
     rpm.ok(["start", "task.sh", "--name", "task", "--no-autorestart", "--cron", EVERY_SECOND]);
     wait_until("three runs", || rpm.log("task-out").lines().count() >= 3);
-    // It is a start of something that rests, not a restart.
-    assert_eq!(rpm.entry("task").restarts(), 0);
 }
 
 #[test]
@@ -35,7 +33,9 @@ fn a_tick_starts_what_was_stopped() {
 #[test]
 fn a_tick_starts_what_is_errored() {
     let rpm = Rpm::new();
-    rpm.ok(["start", "fails.sh", "--name", "loop", "--max-restarts", "1", "--cron", EVERY_SECOND]);
+    let limits = ["--max-restarts", "1", "--min-uptime", "3600000"];
+    let words = [&["start", "fails.sh", "--name", "loop", "--cron", EVERY_SECOND], &limits[..]].concat();
+    rpm.ok(words.as_slice());
     rpm.wait_status("loop", "errored");
     wait_until("runs after that", || rpm.log("loop-error").lines().count() >= 3);
 }

@@ -170,6 +170,9 @@ fn a_home_that_cannot_be_is_named() {
     with_home(rpm.path("file").to_str().unwrap()).complains("file");
     let long = rpm.path(&"x".repeat(150));
     with_home(long.to_str().unwrap()).complains("too long").complains("RPM_HOME");
+    let mut command = rpm.command("list");
+    command.env_remove("RPM_HOME").env_remove("HOME");
+    Running::start(command).output().ends_with(1).complains("RPM_HOME");
     assert!(rpm.processes().is_empty());
 }
 
@@ -220,4 +223,40 @@ fn its_log_tells_what_happened() {
     rpm.wait_status("web", "stopped");
     let log = rpm.log("rpm");
     assert!(log.contains("App [web:0] online") && log.contains("App [web:0] exited with code 7"), "{log}");
+}
+
+#[test]
+fn starts_and_kills_may_meet() {
+    let rpm = Rpm::new();
+    for _ in 0..5 {
+        rpm.run("start forever.sh --name web");
+        let all = ["kill", "start forever.sh --name other", "kill", "start forever.sh --name third"];
+        for running in all.map(|line| rpm.start(line)) {
+            let output = running.output();
+            assert!(matches!(output.code, Some(0 | 1)), "{output}");
+            output.says_nothing_of("panic");
+        }
+        assert!(daemons(&rpm).len() <= 1, "{:?}", daemons(&rpm));
+        rpm.ok("kill");
+    }
+}
+
+#[test]
+fn called_pm2_it_is_pm2() {
+    let rpm = Rpm::new();
+    let home = rpm.path("pm2-home");
+    let pm2 = |line: &str| {
+        let mut command = rpm.command_under("bash", &["-c", "exec -a pm2 \"$@\"", "bash"], line);
+        command.env("PM2_HOME", &home);
+        let output = Running::start(command).output();
+        output.ends_with(0);
+        output
+    };
+    pm2("start forever.sh --name web")
+        .says(&format!("[PM2] Spawning PM2 daemon with pm2_home={}", home.display()))
+        .says("[PM2] Done.");
+    assert!(home.join("logs/web-out.log").exists() && home.join("pm2.pid").exists());
+    assert!(rpm.jlist().is_empty(), "the other persona has another home");
+    pm2("save").says("dump.pm2");
+    pm2("kill").says("[PM2] [v] PM2 Daemon Stopped");
 }

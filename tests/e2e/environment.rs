@@ -2,10 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
     fs,
+    os::unix::ffi::OsStrExt,
 };
 
-use rpm_tests::{Puppet, Rpm, Running, wait_until};
+use rpm_tests::{Puppet, Raw, Rpm, Running, wait_until};
+use serde_json::json;
 
 #[test]
 fn programs_find_what_pm2_gives_them() {
@@ -122,6 +125,37 @@ fn values_may_hold_anything() {
     );
     rpm.ok("start eco.toml");
     assert_eq!(rpm.entry("web").environ()["ODD"], "a=b\nc é '\"");
+}
+
+#[test]
+fn what_is_no_text_is_no_obstacle() {
+    let rpm = Rpm::new();
+    let odd = OsStr::from_bytes(b"\xff\xfe");
+    let mut command = rpm.command("start forever.sh --name web");
+    command.env("ODD", odd);
+    Running::start(command).output().ends_with(0);
+    assert_eq!(rpm.entry("web").status(), "online");
+    let mut command = rpm.command("stop");
+    command.arg(odd);
+    Running::start(command).output().ends_with(1).complains("not found");
+}
+
+#[test]
+fn an_environment_may_be_large() {
+    let rpm = Rpm::new();
+    let mut command = rpm.command("start forever.sh --no-autostart -i 25");
+    let value = "x".repeat(100_000);
+    for number in 0..7 {
+        command.env(format!("LARGE_{number}"), &value);
+    }
+    Running::start(command).output().ends_with(0);
+    // Together they are larger than any frame may be.
+    let replies = Raw::greet(&rpm).ask(&json!({ "describe": null }));
+    assert_eq!(replies.last(), Some(&json!("end")));
+    let told = replies.iter().filter_map(|reply| reply["processes"].as_array()).flatten();
+    assert_eq!(told.filter(|process| process["base_env"]["LARGE_6"] == value).count(), 25);
+    rpm.ok("start 24");
+    assert!(rpm.ok("list").stdout.contains("│ online "));
 }
 
 #[test]

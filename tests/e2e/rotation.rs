@@ -53,40 +53,61 @@ fn lines(rpm: &Rpm, stem: &str) -> Vec<String> {
     lines.filter(|line| !line.trim().is_empty()).collect()
 }
 
-/// An app writes `line 1` to `line <count>` and then nothing; meanwhile its log is rotated again and again.
-fn rotated_meanwhile(rpm: &Rpm, options: &str, prefix: &str) -> Vec<String> {
-    const COUNT: usize = 150_000;
+/// An app writes numbered lines as fast as it can, and its log is rotated at least 25 times meanwhile.
+fn rotated_meanwhile(options: &str, prefix: &str) {
+    const ROUND: usize = 10_000;
+    let rpm = Rpm::new();
     // The names are all of one date, so that their numbers tell the order.
-    set(rpm, &json!({ "max_size": "40K", "retain": "all", "dateFormat": "[D]", "max_total": "none" }));
-    let puppet = Puppet::start(rpm, "web", options);
-    puppet.does(&format!("seq -f 'line %.0f' {COUNT}"));
-    puppet.does(&format!("seq -f 'line %.0f' {} {}", COUNT + 1, 2 * COUNT));
-    let mut client = Raw::greet(rpm);
-    wait_until("the last line", || {
-        // Each time the sizes are looked at.
-        assert_eq!(client.ask(&json!("reload_settings")), ["end"]);
-        let log = rpm.log("web-out");
-        log.ends_with(&format!("{prefix}line {}\n", 2 * COUNT)) || log.trim().is_empty() && !log.is_empty()
-    });
-    lines(rpm, "web-out")
+    set(&rpm, &json!({ "max_size": "40K", "retain": "all", "dateFormat": "[D]", "max_total": "none" }));
+    let puppet = Puppet::start(&rpm, "web", options);
+    let mut client = Raw::greet(&rpm);
+    for round in 0..25 {
+        let before = parts(&rpm, "web-out").len();
+        puppet.does(&format!("seq -f 'line %.0f' {} {}", round * ROUND + 1, (round + 1) * ROUND));
+        wait_until(format!("rotation {round}"), || {
+            // Each time the sizes are looked at.
+            assert_eq!(client.ask(&json!("reload_settings")), ["end"]);
+            parts(&rpm, "web-out").len() > before
+        });
+    }
+    let expected: Vec<_> = (1..=25 * ROUND).map(|number| format!("{prefix}line {number}")).collect();
+    wait_until("every line, once", || lines(&rpm, "web-out") == expected);
 }
 
 #[test]
 fn every_line_of_a_direct_log_is_there_once() {
-    let rpm = Rpm::new();
-    let found = rotated_meanwhile(&rpm, "", "");
-    let expected: Vec<_> = (1..=300_000).map(|number| format!("line {number}")).collect();
-    assert!(found == expected, "{} lines", found.len());
-    assert!(parts(&rpm, "web-out").len() > 20, "{} files", parts(&rpm, "web-out").len());
+    rotated_meanwhile("", "");
 }
 
 #[test]
 fn every_line_of_a_pumped_log_is_there_once() {
+    rotated_meanwhile("--log-date-format [at]", "at: ");
+}
+
+#[test]
+fn who_follows_a_log_sees_each_line_once() {
     let rpm = Rpm::new();
-    let found = rotated_meanwhile(&rpm, "--log-date-format [at]", "at: ");
-    let expected: Vec<_> = (1..=300_000).map(|number| format!("at: line {number}")).collect();
-    assert!(found == expected, "{} lines", found.len());
-    assert!(parts(&rpm, "web-out").len() > 20, "{} files", parts(&rpm, "web-out").len());
+    set(&rpm, &json!({ "max_size": "20K", "dateFormat": "[D]" }));
+    let puppet = Puppet::start(&rpm, "web", "");
+    let follower = rpm.start("logs web --raw --lines 0");
+    // It follows from the moment that this is shown.
+    wait_until("the first line", || {
+        puppet.does("echo begin");
+        follower.stdout().contains("begin\n")
+    });
+    for round in 0..20 {
+        puppet.does(&format!("seq -f 'line %.0f' {} {}", round * 3000 + 1, (round + 1) * 3000));
+        wait_until(format!("rotation {round}"), || {
+            assert_eq!(Raw::greet(&rpm).ask(&json!("reload_settings")), ["end"]);
+            rpm.log("rpm").matches("web-out.log rotated").count() > round
+        });
+    }
+    puppet.does("echo end");
+    follower.shows("end\n");
+    let shown = follower.stdout();
+    let numbered = shown.lines().filter(|line| line.starts_with("line "));
+    let expected = (1..=60_000).map(|number| format!("line {number}"));
+    assert!(numbered.eq(expected), "{} lines", shown.lines().count());
 }
 
 #[test]

@@ -1,6 +1,12 @@
 //! The socket under clients that are broken or hostile. After each of them the daemon still answers.
 
-use rpm_tests::{Raw, Rpm};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    process::{Command, Stdio},
+};
+
+use rpm_tests::{Raw, Rpm, Running};
 use serde_json::{Value, json};
 
 /// A home with a daemon.
@@ -193,6 +199,28 @@ fn another_version_of_the_protocol() {
     let word = last_word(raw).unwrap();
     assert!(word["failed"]["other_protocol"].is_string(), "{word}");
     still_up(&rpm, daemon);
+}
+
+/// Only root can be somebody else; anybody else proves nothing here.
+#[test]
+fn another_user_is_refused() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let rpm = up();
+    // As careless as can be: the files let everybody in, the daemon does not.
+    for (path, mode) in [(rpm.home().parent().unwrap(), 0o755), (&rpm.home(), 0o755), (&rpm.socket(), 0o666)]
+    {
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+    let mut command = Command::new("setpriv");
+    let program = "require('net').connect(process.argv[1]).on('data', (data) => console.log(String(data)))";
+    command
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "node", "-e", program])
+        .arg(rpm.socket());
+    command.current_dir("/").stdout(Stdio::piped()).stderr(Stdio::piped());
+    Running::start(command).output().ends_with(0).says("not_yours").says_nothing_of("web");
+    still_up(&rpm, rpm.daemon());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use rpm_tests::{Entry, Rpm, Running, executable, repository, wait_for};
+use rpm_tests::{Entry, LIMIT, Rpm, Running, executable, repository, within};
 
 /// A home whose working directory holds the repository's scripts and ecosystem files.
 fn copy() -> Rpm {
@@ -26,11 +26,13 @@ fn reporting(rpm: &Rpm, mut command: Command) -> Command {
 
 /// The list, once every task has ended, which each has to do well.
 fn ended(rpm: &Rpm, tasks: usize) -> Vec<Entry> {
-    let list = wait_for("all tasks to end", || {
+    // Each is a node of its own: a small machine needs its time for them.
+    let list = within(LIMIT * 4, || {
         let list = rpm.jlist();
         assert_eq!(list.len(), tasks);
         list.iter().all(|entry| entry.status() == "stopped").then_some(list)
     });
+    let list = list.expect("all tasks end");
     for entry in &list {
         assert_eq!(entry.get("exit_code"), 0, "{}: {}{}", entry.name(), entry.log("out"), entry.log("err"));
     }

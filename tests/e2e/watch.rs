@@ -204,3 +204,21 @@ fn what_is_not_there_cannot_be_watched() {
     assert_eq!(rpm.entry("good").pid(), before.pid());
     assert_eq!(rpm.jlist().len(), 1);
 }
+
+#[test]
+fn restart_toggles_watching() {
+    let rpm = Rpm::new();
+    project(&rpm, "watch = ['src']");
+    has_run(&rpm, 1);
+    rpm.ok("restart web --watch");
+    has_run(&rpm, 2);
+    rpm.write("app/src/a.js", "unseen");
+    rpm.ok("restart web --watch");
+    has_run(&rpm, 3);
+    // What was declared is watched again, not everything.
+    rpm.write("app/other.js", "");
+    rpm.write("app/src/a.js", "seen");
+    has_run(&rpm, 4);
+    let log = rpm.log("rpm");
+    assert!(log.matches("Change detected").count() == 1 && log.contains("path src/a.js"), "{log}");
+}

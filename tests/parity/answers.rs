@@ -38,8 +38,9 @@ pub(crate) fn of_jlist(answers: &mut Answers, list: &Value, normal: &Normal) {
     for process in processes {
         let mut process = process.clone();
         drop_what_is_given(&mut process);
-        let id = process["pm_id"].to_string();
-        leaves(answers, &format!("jlist {id}"), &process, normal);
+        let path = format!("jlist {}", process["pm_id"]);
+        leaves(answers, &path, &process, normal);
+        answers.insert(path, "listed".to_owned());
     }
 }
 
@@ -50,11 +51,7 @@ fn drop_what_is_given(process: &mut Value) {
     let Some(attributes) = process["pm2_env"].as_object_mut() else { return };
     drop_monitoring(attributes);
     let env = attributes.get("env").and_then(Value::as_object).cloned().unwrap_or_default();
-    for (name, value) in &env {
-        if name != "unique_id" && (attributes.get(name) == Some(value) || is_given(name)) {
-            attributes.remove(name);
-        }
-    }
+    attributes.retain(|name, value| name == "unique_id" || !(is_given(name) || env.get(name) == Some(value)));
     if let Some(env) = attributes.get_mut("env").and_then(Value::as_object_mut) {
         // A variable with the name of the app holds its settings as a module; there are none.
         env.retain(|variable, value| !is_given(variable) && !(*variable == name && is_empty(value)));

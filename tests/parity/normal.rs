@@ -25,7 +25,7 @@ static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\b\d\d:\d\d:\d\d\b", "<time>"),
         (r"\buptime( *[:│] )\d+[smhDMY]\b", "uptime$1<time>"),
         (r"\b1[6-9]\d{11}\b", "<ms>"),
-        (r"\b[1-9]\d*(\.\d+)?[kmg]b\b", "<size>"),
+        (r"\b(0|\d+(\.\d+)?[kmg])b\b", "<size>"),
         (r"\b\d+(\.\d+)?%", "<percent>"),
     ]
     .into_iter()
@@ -49,7 +49,7 @@ impl Normal {
         for (pattern, word) in &*PATTERNS {
             text = pattern.replace_all(&text, *word).into_owned();
         }
-        NUMBER.replace_all(&text, |found: &Captures<'_>| self.number(&found[0])).into_owned()
+        sorted(&NUMBER.replace_all(&text, |found: &Captures<'_>| self.number(&found[0])))
     }
 
     fn number(&self, text: &str) -> String {
@@ -68,8 +68,8 @@ impl Normal {
             other => other.to_string(),
         };
         match name {
-            "pid" | "memory" if value.as_f64().is_some_and(|number| number > 0.0) => "<number>".to_owned(),
-            "cpu" if value.is_number() => "<number>".to_owned(),
+            "pid" if value.as_f64().is_some_and(|number| number > 0.0) => "<number>".to_owned(),
+            "cpu" | "memory" if value.is_number() => "<number>".to_owned(),
             "pm_uptime" | "created_at" if text.len() == 13 => "<ms>".to_owned(),
             "NODE_CHANNEL_FD" => text,
             // A text stays distinguishable from a number or a truth value.
@@ -77,4 +77,19 @@ impl Normal {
             _ => self.text(&text),
         }
     }
+}
+
+/// The text with its `[PM2] [name](id) ✓` lines in order where several follow each other: whoever is done first is
+/// told first.
+fn sorted(text: &str) -> String {
+    let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+    for done in lines.chunk_by_mut(|one, other| one.ends_with("✓\n") && other.ends_with("✓\n")) {
+        done.sort_unstable();
+    }
+    lines.concat()
+}
+
+#[test]
+fn order_of_completion_is_chance() {
+    assert_eq!(sorted("b\n2 ✓\n1 ✓\na\n1 ✓\n"), "b\n1 ✓\n2 ✓\na\n1 ✓\n");
 }

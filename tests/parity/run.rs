@@ -151,6 +151,13 @@ fn full_name(group: &Group, scenario: &Scenario) -> String {
 /// The aspects in which two answers differ.
 fn apart(one: &Answers, other: &Answers) -> Vec<(String, String, String)> {
     let aspects: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    // Of a process that only one of the two lists, this says enough.
+    let unlisted: Vec<String> = aspects
+        .iter()
+        .filter(|aspect| aspect.starts_with("jlist ") && !aspect.contains('.'))
+        .filter(|aspect| one.contains_key(**aspect) != other.contains_key(**aspect))
+        .map(|aspect| format!("{aspect}."))
+        .collect();
     let shown = |text: Option<&String>| match text {
         None => "(absent)".to_owned(),
         Some(text) if text.contains('\n') => format!("\n{text}"),
@@ -159,6 +166,7 @@ fn apart(one: &Answers, other: &Answers) -> Vec<(String, String, String)> {
     aspects
         .into_iter()
         .filter(|aspect| one.get(*aspect) != other.get(*aspect))
+        .filter(|aspect| !unlisted.iter().any(|process| aspect.starts_with(process)))
         .map(|aspect| (aspect.clone(), shown(one.get(aspect)), shown(other.get(aspect))))
         .collect()
 }

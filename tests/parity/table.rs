@@ -1,8 +1,5 @@
 //! Tables: what differs from run to run is taken out of the cells.
 
-/// Columns whose content says nothing, by their heading.
-const VOLATILE: &[&str] = &["pid", "uptime", "cpu", "mem", "memory"];
-
 /// Makes tables normal, and passes all other text to `other`.
 pub(crate) fn normal(text: &str, other: impl Fn(&str) -> String) -> String {
     let mut result = String::new();
@@ -38,16 +35,20 @@ fn cells(line: &str) -> Vec<&str> {
 
 /// A row of processes. The width of its cells stays.
 fn row(cells: &[&str], headings: &[&str]) -> String {
-    let cells = cells.iter().zip(headings).map(|(cell, heading)| {
-        // These say that nothing runs; all else is as good as any other.
-        let is_empty = matches!(cell.trim(), "0" | "0b" | "N/A" | "");
-        let heading = heading.trim();
-        if VOLATILE.contains(&heading) && (heading == "cpu" || !is_empty) {
-            return format!(" {:1$}", "*", cell.chars().count().saturating_sub(1));
-        }
-        (*cell).to_owned()
+    let pid = headings.iter().zip(cells).find(|(heading, _)| heading.trim() == "pid");
+    let runs = pid.is_some_and(|(_, pid)| !matches!(pid.trim(), "0" | "N/A"));
+    let cells = cells.iter().zip(headings).map(|(cell, heading)| match heading.trim() {
+        // What has just been started may not have been measured, and what has just ended may have been.
+        "cpu" | "mem" | "memory" => of_width("*", cell),
+        "pid" | "uptime" if runs => of_width("*", cell),
+        _ => (*cell).to_owned(),
     });
     cells.collect::<Vec<_>>().join("│")
+}
+
+/// ` word `, as wide as `cell`.
+fn of_width(word: &str, cell: &str) -> String {
+    format!(" {word:0$}", cell.chars().count().saturating_sub(1))
 }
 
 /// The line with each run of spaces or of `─` as one.
@@ -65,7 +66,7 @@ fn narrow(line: &str) -> String {
 fn volatile_cells_keep_their_width() {
     let table =
         "a\n┌────┐\n│ id │ name │ pid     │ mem   │\n├────┤\n│ 0  │ web  │ 4711    │ 0b    │\n└────┘\nb\n";
-    assert_eq!(normal(table, str::to_owned), table.replace("4711", "*   "));
+    assert_eq!(normal(table, str::to_owned), table.replace("4711", "*   ").replace("0b", "* "));
 }
 
 #[test]

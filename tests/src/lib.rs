@@ -26,7 +26,7 @@ pub use raw::Raw;
 pub use rpm::{Entry, Rpm};
 pub use running::{Output, Running};
 pub use terminal::Terminal;
-pub use wait::{LIMIT, wait_for, wait_until};
+pub use wait::{LIMIT, wait_for, wait_until, within};
 pub use words::Words;
 
 /// The repository.

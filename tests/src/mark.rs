@@ -33,14 +33,19 @@ impl Mark {
 
     /// Whether a live process carries it. A zombie has no environment: it has ended, whenever its parent looks.
     pub(crate) fn is_on(&self, pid: i32) -> bool {
-        environment(pid).get(VARIABLE) == Some(&self.value)
+        let entry = format!("{VARIABLE}={}", self.value);
+        // Byte by byte: this looks at every process of the machine.
+        environ(pid).split(|&b| b == 0).any(|variable| variable == entry.as_bytes())
     }
+}
+
+fn environ(pid: i32) -> Vec<u8> {
+    fs::read(format!("/proc/{pid}/environ")).unwrap_or_default()
 }
 
 /// The environment that a process was started with, from the kernel; empty where there is no such process.
 pub(crate) fn environment(pid: i32) -> BTreeMap<String, String> {
-    let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    environ
+    environ(pid)
         .split(|&b| b == 0)
         .filter_map(|variable| {
             let variable = String::from_utf8_lossy(variable);

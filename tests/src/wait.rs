@@ -28,7 +28,7 @@ pub fn wait_until(what: impl Display, mut condition: impl FnMut() -> bool) {
 }
 
 /// What `look` finds before `limit`. It is asked at once, then ever less often.
-pub(crate) fn within<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+pub fn within<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let began = Instant::now();
     let mut pause = Duration::from_micros(500);
     loop {

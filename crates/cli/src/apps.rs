@@ -89,6 +89,11 @@ impl Declared {
         })
     }
 
+    /// The app runs in this directory, wherever the caller is.
+    pub(crate) fn runs_in(&mut self, directory: &Path) {
+        self.declaration.cwd = Some(directory.to_string_lossy().into_owned());
+    }
+
     /// What the script gets.
     pub(crate) fn args(&self) -> &[String] {
         self.declaration.args.as_deref().unwrap_or_default()

@@ -101,6 +101,14 @@ impl ModuleConf {
     }
 }
 
+/// The variables that an app gets of what is set under its name: each value, and all together under the name itself.
+pub(crate) fn variables(conf: &ModuleConf, app: &str) -> impl Iterator<Item = (String, String)> {
+    let values = conf.values.get(app).and_then(Value::as_object);
+    let all = values.map(|values| (app.to_owned(), Value::Object(values.clone()).to_string()));
+    let each = values.into_iter().flatten().map(|(key, value)| (key.clone(), shown(value)));
+    each.chain(all).collect::<Vec<_>>().into_iter()
+}
+
 /// The parts of a path. Without a colon, dots part it.
 pub(crate) fn parts(key: &str) -> Vec<String> {
     let separator = if outside_quotes(key).any(|(_, letter)| letter == ':') { ':' } else { '.' };

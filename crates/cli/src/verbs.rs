@@ -22,6 +22,7 @@ mod kill;
 mod list;
 mod logrotate;
 mod logs;
+mod modules;
 mod monit;
 mod pid;
 mod ping;
@@ -119,6 +120,8 @@ const VERBS: &[&Verb] = &[
     &serve::VERB,
     &web::VERB,
     &deploy::VERB,
+    &modules::INSTALL,
+    &modules::UNINSTALL,
     &init::VERB,
     &completion::VERB,
     &examples::VERB,

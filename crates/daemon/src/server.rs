@@ -30,6 +30,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Replies that may wait for a client. One that lets more pile up is cut off.
 const BACKLOG: usize = 16_384;
 
+/// Bytes of replies that are worth a write of their own: small ones go together, large ones do not pile up.
+const FULL: usize = 256 << 10;
+
 /// A request and where its replies go.
 pub(crate) struct Call {
     pub request: Request,
@@ -134,6 +137,10 @@ async fn answer(stream: &mut Stream, answers: &mut mpsc::Receiver<Reply>) -> Res
         for reply in batch.drain(..) {
             ended |= matches!(reply, Reply::End | Reply::Failed(_));
             frames.extend(frame::encode(&reply)?);
+            if frames.len() > FULL {
+                stream.write_all(&frames).await?;
+                frames.clear();
+            }
         }
         if more == 0 {
             frames.extend(frame::encode(&Reply::End)?);

@@ -4,7 +4,12 @@
 //! writes. What an attribute does to an `AppSpec` is one more line, in [`crate::spec`]. Attributes of PM2 that
 //! change nothing here are in [`crate::extras`].
 
-use std::{borrow::Cow, collections::BTreeMap, iter};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    iter,
+    sync::LazyLock,
+};
 
 use rpm_core::{
     Bytes, CombinedLog, Env, ExecMode, FilterEnv, Instances, Interpreter, LogType, Millis, Signal, Watch,
@@ -170,6 +175,14 @@ attributes! {
     pid_file: String = values::text, ["pid"];
 }
 
+/// The attributes by all their names, with how far each is from the first: a file has thousands of keys.
+static NAMES: LazyLock<HashMap<&'static str, (&'static Attribute, usize)>> = LazyLock::new(|| {
+    let named = |attribute: &'static Attribute| {
+        attribute.names().enumerate().map(move |(distance, name)| (name, (attribute, distance)))
+    };
+    ATTRIBUTES.iter().flat_map(named).collect()
+});
+
 /// What a key means.
 pub(crate) enum Key<'a> {
     /// An attribute, and how far the key is from its name: the nearest of several keys wins.
@@ -188,12 +201,12 @@ pub(crate) fn key(key: &str) -> Key<'_> {
         return Key::Profile(name);
     }
     let snake = snake_case(key);
-    for attribute in ATTRIBUTES {
-        if let Some(distance) = attribute.names().position(|name| name == snake) {
-            return Key::Known(attribute, if snake == key { distance } else { usize::MAX });
+    match NAMES.get(&*snake) {
+        Some((attribute, distance)) => {
+            Key::Known(attribute, if snake == key { *distance } else { usize::MAX })
         }
+        None => extras::find(&snake).map_or(Key::Unknown, Key::Extra),
     }
-    extras::find(&snake).map_or(Key::Unknown, Key::Extra)
 }
 
 /// Of the entries for each attribute the one that counts, with how far its key is from the name.

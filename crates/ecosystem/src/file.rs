@@ -152,12 +152,13 @@ impl Reader<'_> {
             problems.extend(name.as_deref().and_then(|name| self.name_clash(name, &declared, node)));
         }
         self.override_in(&mut declared);
+        let append_env_to_name = declared.append_env_to_name == Some(true);
         let resolver = self.resolver.as_mut().filter(|_| !wrong_place);
         let spec = resolver
-            .map(|resolver| resolver.spec(&declared))
+            .map(|resolver| resolver.spec(declared))
             .and_then(|spec| spec.map_err(|problem| problems.push(problem.or_at(node.span.as_ref()))).ok());
         self.problems.extend(problems.into_iter().map(|problem| problem.of_app(name.as_deref())));
-        spec.map(|spec| App { spec, append_env_to_name: declared.append_env_to_name == Some(true) })
+        spec.map(|spec| App { spec, append_env_to_name })
     }
 
     fn name_clash(&mut self, name: &str, declared: &Declaration, node: &Node) -> Option<Problem> {
@@ -171,13 +172,13 @@ impl Reader<'_> {
     }
 
     fn override_in(&self, declared: &mut Declaration) {
-        let mut over = self.options.overrides.clone();
-        over.name = None;
-        over.script = None;
-        if declared.namespace.is_some() {
-            over.namespace = None;
+        let Declaration { name, script, namespace, .. } = declared;
+        let own = (name.take(), script.take(), namespace.take());
+        declared.override_with(&self.options.overrides);
+        (declared.name, declared.script) = (own.0, own.1);
+        if own.2.is_some() {
+            declared.namespace = own.2;
         }
-        declared.override_with(&over);
     }
 }
 

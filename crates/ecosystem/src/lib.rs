@@ -54,7 +54,7 @@ use spec::Resolver;
 pub fn from_script(target: &str, declaration: &Declaration, caller: &Caller) -> Result<AppSpec, LoadError> {
     let mut declaration = declaration.clone();
     declaration.set("script", target)?;
-    Ok(Resolver::new(caller, caller.cwd.clone()).spec(&declaration)?)
+    Ok(Resolver::new(caller, caller.cwd.clone()).spec(declaration)?)
 }
 
 /// What the options of `rpm restart TARGET` change, as `rpm_core::protocol::Act::patch` wants it: fields of

@@ -54,42 +54,42 @@ impl<'a> Resolver<'a> {
     }
 
     /// The app that is declared, or the first thing that keeps it from being run.
-    pub(crate) fn spec(&mut self, declared: &Declaration) -> Result<AppSpec, Problem> {
-        let Some(script) = declared.script.as_deref() else {
+    pub(crate) fn spec(&mut self, mut declared: Declaration) -> Result<AppSpec, Problem> {
+        let Some(script) = declared.script.take() else {
             return Err(Problem::error("No script path: expected `script`, a file or a command"));
         };
-        let cwd = self.cwd(declared);
+        let cwd = self.cwd(&declared);
         if let Some(problem) = self.not_a_directory(&cwd) {
             return Err(Problem::error(problem).of_attribute("cwd").at(declared.span("cwd")));
         }
         let failed = |problem: Problem| problem.at(declared.span("script"));
-        let name = declared.name.as_deref().unwrap_or_else(|| script::default_name(script));
+        let name = declared.name.as_deref().unwrap_or_else(|| script::default_name(&script));
         let target = match &self.caller.executable {
             Some(executable) if script == statics::SCRIPT => Target::Server(executable.clone()),
-            _ => script::locate(script, &cwd, &self.base, &mut self.programs)
-                .map_err(|path| failed(self.script_not_found(script, &path)))?,
+            _ => script::locate(&script, &cwd, &self.base, &mut self.programs)
+                .map_err(|path| failed(self.script_not_found(&script, &path)))?,
         };
         let mut spec = match target {
             Target::Server(ref executable) => AppSpec::new(name, executable.clone(), Interpreter::None, cwd),
             Target::Line(ref shell) => AppSpec::new(name, shell.clone(), Interpreter::None, cwd),
             Target::File(ref file) => {
-                let (interpreter, flags) = self.interpreter(declared, file, &cwd).map_err(failed)?;
+                let (interpreter, flags) = self.interpreter(&declared, file, &cwd).map_err(failed)?;
                 let mut spec = AppSpec::new(name, file.clone(), interpreter, cwd);
                 spec.interpreter_args.extend(flags.iter().map(ToString::to_string));
                 spec
             }
         };
-        self.fill(&mut spec, declared);
-        match &target {
-            Target::File(_) => {}
-            Target::Line(_) => spec.args = vec!["-c".to_owned(), script.to_owned()],
-            Target::Server(_) => spec.args.insert(0, statics::VERB.to_owned()),
-        }
         if let Some(prefix) = declared.name_prefix.as_ref().filter(|prefix| !spec.name.contains(*prefix)) {
             spec.name = format!("{prefix}:{}", spec.name);
         }
-        self.change_user(&mut spec, declared)?;
+        self.change_user(&mut spec, &declared)?;
         let is_undecided = declared.exec_mode.is_none() && declared.execute_command != Some(true);
+        self.fill(&mut spec, declared);
+        match &target {
+            Target::File(_) => {}
+            Target::Line(_) => spec.args = vec!["-c".to_owned(), script],
+            Target::Server(_) => spec.args.insert(0, statics::VERB.to_owned()),
+        }
         if is_undecided && is_cluster(&spec) {
             spec.exec_mode = ExecMode::Cluster;
             // PM2 decides on the logs before it decides on the mode: what is not counted shares them.
@@ -113,8 +113,8 @@ impl<'a> Resolver<'a> {
             declared.interpreter.as_ref().map_or(Interpreter::None, |word| self.program(word, &cwd));
         let name = declared.name.as_deref().unwrap_or_default();
         let mut spec = AppSpec::new(name, PathBuf::new(), interpreter, cwd);
-        self.fill(&mut spec, declared);
         self.change_user(&mut spec, declared)?;
+        self.fill(&mut spec, declared.clone());
         let serde_json::Value::Object(fields) =
             serde_json::to_value(spec).map_err(|error| Problem::error(error.to_string()))?
         else {
@@ -132,13 +132,13 @@ impl<'a> Resolver<'a> {
 
     /// Puts what is declared into a spec that knows its name, script, interpreter and directory: a line for each
     /// attribute.
-    fn fill(&self, spec: &mut AppSpec, declared: &Declaration) {
-        let d = declared.clone();
+    fn fill(&self, spec: &mut AppSpec, d: Declaration) {
         let cwd = spec.cwd.clone();
         put(&mut spec.namespace, d.namespace);
         put(&mut spec.args, d.args);
         spec.interpreter_args.extend(d.interpreter_args.unwrap_or_default());
-        put(&mut spec.env, d.env);
+        // Above a HOME that comes with the user.
+        spec.env.merge(&d.env.unwrap_or_default());
         if let Some(port) = d.port {
             spec.env.set("PORT", port.to_string());
         }
@@ -212,9 +212,7 @@ impl<'a> Resolver<'a> {
             let user = uid.user().map_err(|message| wrong("uid", message))?;
             spec.uid = Some(user.uid.as_raw());
             spec.gid = Some(user.gid.as_raw());
-            if !spec.env.contains_key("HOME") {
-                spec.env.set("HOME", user.dir.to_string_lossy());
-            }
+            spec.env.set("HOME", user.dir.to_string_lossy());
         }
         if let Some(gid) = &declared.gid {
             spec.gid = Some(gid.group().map_err(|message| wrong("gid", message))?);

@@ -221,7 +221,10 @@ fn plain(text: &str) -> Value {
 
 fn number(text: &str) -> Option<Value> {
     let digits = text.trim_start_matches(['-', '+']);
-    if text.len() - digits.len() > 1 || !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+    let signs = text.len() - digits.len();
+    // Before a number that begins with its point a sign makes it text.
+    let begins = |c: char| c.is_ascii_digit() || (c == '.' && signs == 0);
+    if signs > 1 || !digits.starts_with(begins) {
         return None;
     }
     let sign = if text.starts_with('-') { -1 } else { 1 };
@@ -238,7 +241,7 @@ fn number(text: &str) -> Option<Value> {
         return Some(Value::Integer(sign * number));
     }
     let is_form = digits.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
-    let float: f64 = digits.parse().ok().filter(|_| is_form)?;
+    let float = digits.parse().ok().filter(|float: &f64| is_form && float.is_finite())?;
     Some(Value::Float(f64::from(sign as i32) * float))
 }
 
@@ -252,7 +255,7 @@ mod tests {
 
     #[test]
     fn scalars_are_those_of_js_yaml() {
-        // Each expectation is what js-yaml 4 makes of it.
+        // Each expectation is what js-yaml 4.3 makes of it.
         for (text, json) in [
             ("1", "1"),
             ("-12", "-12"),
@@ -262,6 +265,15 @@ mod tests {
             ("017", "17"),
             ("1.5", "1.5"),
             ("1e3", "1000"),
+            ("1.", "1"),
+            (".5", "0.5"),
+            ("-.5", "-.5"),
+            ("1E400", "1E400"),
+            ("1_000", "1_000"),
+            ("0x", "0x"),
+            ("-0x10", "-16"),
+            ("0b11", "3"),
+            ("tRue", "tRue"),
             ("yes", "yes"),
             ("on", "on"),
             ("true", "true"),

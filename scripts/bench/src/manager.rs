@@ -81,7 +81,7 @@ impl Manager {
         self.directory.join("home")
     }
 
-    /// A file that begins with what the last failed command said.
+    /// What the last command said on standard error.
     fn said(&self) -> PathBuf {
         self.directory.join("said")
     }

@@ -13,6 +13,8 @@ fn what_is_set_is_shown_and_restarts_its_app() {
         .says("[RPM] Setting changed")
         .says("Module: web\n$ rpm set web:k v\n");
     assert_eq!(rpm.entry("web").restarts(), 1);
+    let environ = rpm.entry("web").environ();
+    assert_eq!((environ["k"].as_str(), environ["web"].as_str()), ("v", "{\"k\":\"v\"}"));
     rpm.ok("get web:k").says("Value for module web key k: v\n");
     rpm.ok("get web")
         .says("Module: web\n$ rpm set web:k v\nModules configuration. Copy/Paste line to edit values.\n");

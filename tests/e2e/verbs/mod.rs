@@ -11,6 +11,7 @@ mod jlist;
 mod kill;
 mod list;
 mod logs;
+mod modules;
 mod options;
 mod pid;
 mod ping;

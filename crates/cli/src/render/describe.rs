@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use rpm_core::{Env, Persona, ProcessInfo, Status, name::printable};
+use serde_json::Value;
 
 use super::{
     grid::{Grid, display_width},
@@ -34,6 +35,7 @@ pub(crate) fn describe(process: &ProcessInfo, look: &Look) -> String {
         rows.iter().map(|(key, value, style)| (*key, value.as_str(), *style)),
         look.paint,
     ));
+    text.push_str(&told(process, look));
     let heading = " Divergent env variables from local env ";
     text.push_str(&look.paint.paint(Style::BOLD_INVERSE, heading));
     text.push('\n');
@@ -44,12 +46,57 @@ pub(crate) fn describe(process: &ProcessInfo, look: &Look) -> String {
     for hint in [
         format!(" Use `{command} logs {name} [--lines 1000]` to display logs"),
         format!(" Use `{command} env {}` to display environment variables", row.id),
+        format!(" Use `{command} monit` to monitor CPU and Memory usage {name}"),
     ] {
         text.push('\n');
         look.paint.push(&mut text, Style::GREY, &hint);
     }
     text.push('\n');
     text
+}
+
+/// What the app told about itself: its actions and its metrics.
+fn told(process: &ProcessInfo, look: &Look) -> String {
+    let mut text = String::new();
+    let mut block = |heading: &str, table: &str, after: &str| {
+        text.push_str(&look.paint.paint(Style::BOLD_INVERSE, heading));
+        text.push('\n');
+        text.push_str(table);
+        text.push_str(after);
+    };
+    let actions: Vec<_> = process
+        .told
+        .actions
+        .iter()
+        .filter_map(|action| Some(printable(action.get("action_name")?.as_str()?).into_owned()))
+        .collect();
+    if !actions.is_empty() {
+        let name = printable(&process.summary.name);
+        let hint = format!(" Trigger via: {} trigger {name} <action_name>\n\n", look.persona.word());
+        let table = table(actions.iter().map(|action| [(action.as_str(), Style::PLAIN)]), look.paint);
+        block(" Actions available ", &table, &hint);
+    }
+    let metrics: Vec<_> = process
+        .told
+        .metrics
+        .iter()
+        .map(|(name, metric)| {
+            // A metric is an object with a value and perhaps a unit; PM2 also takes a bare value.
+            let value = value_of(metric.get("value").unwrap_or(metric));
+            let unit = metric.get("unit").map_or_else(String::new, value_of);
+            (printable(name).into_owned(), format!("{value} {unit}"))
+        })
+        .collect();
+    if !metrics.is_empty() {
+        let rows = metrics.iter().map(|(name, value)| (name.as_str(), value.as_str(), Style::PLAIN));
+        block(" Code metrics value ", &two_columns(rows, look.paint), "");
+    }
+    text
+}
+
+/// A value that an app told, without the quotes of JSON.
+fn value_of(value: &Value) -> String {
+    printable(&value.as_str().map_or_else(|| value.to_string(), str::to_owned)).into_owned()
 }
 
 /// All but the environment, safe for a terminal.
@@ -68,13 +115,15 @@ pub(crate) fn rows(process: &ProcessInfo, now: i64) -> Vec<Row> {
         plain("version", optional(row.version.as_deref()).into_owned()),
         plain("restarts", row.restart_time.to_string()),
     ];
+    rows.extend(spec.max_memory_restart.map(|limit| plain("max memory restart", limit.0.to_string())));
     rows.extend(
         spec.cron_restart
             .as_ref()
             .map(|cron| plain("cron restart", printable(&cron.to_string()).into_owned())),
     );
+    rows.push(plain("uptime", uptime(row, now)));
+    rows.extend(process.combined_log.as_deref().map(|log| plain("entire log path", path(log))));
     rows.extend([
-        plain("uptime", uptime(row, now)),
         plain("script path", path(&spec.script)),
         plain("script args", words(&spec.args)),
         plain("error log path", path(&process.error_log)),
@@ -85,7 +134,7 @@ pub(crate) fn rows(process: &ProcessInfo, now: i64) -> Vec<Row> {
         plain("script id", row.id.to_string()),
         plain("exec cwd", path(&spec.cwd)),
         plain("exec mode", spec.exec_mode.as_str().to_owned()),
-        plain("node.js version", "N/A".to_owned()),
+        plain("node.js version", optional(process.told.node_version.as_deref()).into_owned()),
         plain("node env", optional(process.env().get("NODE_ENV").map(String::as_str)).into_owned()),
         plain("watch & reload", if row.watching { "✔" } else { "✘" }.to_owned()),
         plain("unstable restarts", process.unstable_restarts.to_string()),
@@ -115,13 +164,21 @@ fn divergent(env: &Env, local: &Env) -> Vec<(String, String)> {
 }
 
 fn two_columns<'a>(rows: impl Iterator<Item = (&'a str, &'a str, Style)> + Clone, paint: Paint) -> String {
-    let width = |longest: Option<usize>| u16::try_from(longest.unwrap_or(0) + 2).unwrap_or(u16::MAX);
-    let keys = width(rows.clone().map(|(key, ..)| display_width(key)).max());
-    let values = width(rows.clone().map(|(_, value, _)| display_width(value)).max());
-    let mut grid = Grid::new(vec![keys, values], paint);
-    for (key, value, style) in rows {
-        grid.cell(Style::PLAIN, key);
-        grid.cell(style, value);
+    table(rows.map(|(key, value, style)| [(key, Style::PLAIN), (value, style)]), paint)
+}
+
+/// A table without headings, each column as wide as its widest cell.
+fn table<'a, const N: usize>(
+    rows: impl Iterator<Item = [(&'a str, Style); N]> + Clone,
+    paint: Paint,
+) -> String {
+    let width = |column: usize| {
+        let widest = rows.clone().map(|row| display_width(row[column].0)).max();
+        u16::try_from(widest.unwrap_or(0) + 2).unwrap_or(u16::MAX)
+    };
+    let mut grid = Grid::new((0..N).map(width).collect(), paint);
+    for (text, style) in rows.flatten() {
+        grid.cell(style, text);
     }
     grid.finish()
 }
@@ -130,7 +187,8 @@ fn two_columns<'a>(rows: impl Iterator<Item = (&'a str, &'a str, Style)> + Clone
 mod tests {
     use std::sync::Arc;
 
-    use rpm_core::{Exit, Millis};
+    use rpm_core::{Bytes, Exit, Millis};
+    use serde_json::json;
 
     use super::*;
     use crate::render::sample::{NOW, info};
@@ -151,9 +209,16 @@ mod tests {
         spec.args = vec!["--port".to_owned(), "80\x1b[2J".to_owned()];
         spec.cron_restart = Some("0 5 * * *".parse().unwrap());
         spec.restart_delay = Some(Millis(5));
+        spec.max_memory_restart = Some(Bytes(104_857_600));
         process.exit = Some(Exit::Code(3));
         process.error = Some("it ended 16 times in a row".to_owned());
         process.next_tick = Some(NOW);
+        process.combined_log = Some("/home/me/.rpm/logs/job.log".into());
+        process.told.actions = vec![json!({ "action_name": "greet", "arity": 1 })];
+        process.told.metrics = serde_json::Map::from_iter([
+            ("Users".to_owned(), json!({ "value": 3, "unit": "u" })),
+            ("Phase".to_owned(), json!({ "value": "idle" })),
+        ]);
         let mut local = Env::default();
         local.set("HOME", "/root");
         insta::assert_snapshot!(shown(&process, &local));

@@ -7,14 +7,14 @@ use rpm_core::{
     name::printable,
     protocol::{Act, Action, Request},
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{Invocation, Verb};
 use crate::{
     act,
     context::{self, Context, own_environment, variable},
     failure::Failure,
-    module_conf::{ConfError, ModuleConf, parts, shown},
+    module_conf::{ConfError, ModuleConf, parts, shown, variables},
 };
 
 pub(super) const SET: Verb = Verb {
@@ -164,7 +164,7 @@ fn assign(context: &mut Context, key: &str, value: String) -> Result<(), Failure
     conf.store_in(context)?;
     tell_daemon(context)?;
     if parts.len() > 1 {
-        restart(context, &parts[0])?;
+        restart(context, &parts[0], &conf)?;
         context.out.info("Setting changed");
     }
     list(context)
@@ -189,17 +189,26 @@ fn tell_daemon(context: &mut Context) -> Result<(), Failure> {
 }
 
 /// Restarts the app that settings are for, if it is there.
-fn restart(context: &mut Context, app: &str) -> Result<(), Failure> {
+fn restart(context: &mut Context, app: &str, conf: &ModuleConf) -> Result<(), Failure> {
     let Some(mut connection) = context.connect()? else { return Ok(()) };
     if !context::rows(&mut connection)?.iter().any(|row| row.name == app) {
         return Ok(());
     }
-    let act = Act {
-        action: Action::Restart,
-        target: context.selector(app),
-        env: Some(own_environment()),
-        patch: Map::new(),
-    };
+    let mut env = own_environment();
+    let mut patch = Map::new();
+    // What was declared for the app itself stands above the environment of this shell.
+    let target = context.selector(app);
+    let process = context::processes(&mut connection, Some(target.clone()))?.into_iter().next();
+    let mut declared = process.map(|process| process.spec.env.clone()).unwrap_or_default();
+    for (name, value) in variables(conf, app) {
+        if declared.contains_key(&name) {
+            declared.set(name, value);
+        } else {
+            env.set(name, value);
+        }
+    }
+    patch.insert("env".to_owned(), json!(declared));
+    let act = Act { action: Action::Restart, target, env: Some(env), patch };
     act::act_quietly(context, &mut connection, act)?;
     context.out.info(&format!("Module {} restarted", printable(app)));
     Ok(())

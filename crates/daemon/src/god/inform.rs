@@ -15,9 +15,6 @@ use crate::{
 /// Rows in one frame: a table of any size stays far below the limit of a frame.
 const ROWS: usize = 1024;
 
-/// Full descriptions in one frame; each may hold a large environment.
-const DESCRIPTIONS: usize = 32;
-
 impl God {
     /// Sends a row for each process.
     pub(super) fn list(&mut self, replies: &Replies) {
@@ -40,10 +37,9 @@ impl God {
         match selected {
             Err(failure) => reply(replies, Reply::Failed(failure)),
             Ok(ids) => {
-                for ids in ids.chunks(DESCRIPTIONS) {
-                    let processes = ids.iter().filter_map(|&id| self.table.get(id));
-                    let processes = processes.map(|process| process.info(self.usage(process))).collect();
-                    reply(replies, Reply::Processes(processes));
+                // A frame for each: an environment may be as large as the kernel lets it be.
+                for process in ids.into_iter().filter_map(|id| self.table.get(id)) {
+                    reply(replies, Reply::Processes(vec![process.info(self.usage(process))]));
                 }
             }
         }

@@ -68,7 +68,7 @@ impl Look {
                 match self.rotate(log, reports) {
                     Ok(moved) => rotated |= moved,
                     Err(error) => {
-                        tracing::error!("log file {} cannot be rotated: {error}", log.path.display())
+                        tracing::error!("log file {} cannot be rotated: {error}", log.path.display());
                     }
                 }
             }
@@ -122,7 +122,7 @@ fn compress(archive: &Path) -> io::Result<()> {
     let mut source = File::open(archive)?;
     let meta = source.metadata()?;
     let compressed = archives::compressed(archive);
-    let unfinished = compressed.with_added_extension("tmp");
+    let unfinished = compressed.with_extension("gz.tmp");
     let target = OpenOptions::new().write(true).create(true).truncate(true).open(&unfinished)?;
     target.set_permissions(meta.permissions())?;
     let mut encoder = GzEncoder::new(target, Compression::default());

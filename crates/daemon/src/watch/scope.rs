@@ -225,7 +225,7 @@ fn is_editors_own(name: &str) -> bool {
     name.ends_with('~')
         || has_dot_before(".swp")
         || has_dot_before(".swx")
-        || name.split_once(".subl").is_some_and(|(_, rest)| rest.ends_with(".tmp"))
+        || name.split_once(".subl").is_some_and(|(_, rest)| rest.strip_suffix(".tmp").is_some())
 }
 
 /// `path` without `.` and `..`; nothing is looked up.

@@ -1,0 +1,65 @@
+//! `install` and `uninstall`, with a stand-in for npm that copies a directory.
+
+use rpm_tests::{Output, Rpm, Running};
+
+const NPM: &str = r#"#!/bin/sh
+# npm install ... --prefix DIR -- PACKAGE
+while [ "$1" != --prefix ]; do shift; done
+[ -d "$4" ] || { echo "no package $4" >&2; exit 1; }
+name=$(basename "$4")
+mkdir -p "$2/node_modules"
+cp -r "$4" "$2/node_modules/$name"
+echo "{\"dependencies\":{\"$name\":\"1\"}}" > "$2/package.json"
+"#;
+
+fn run(rpm: &Rpm, line: &str) -> Output {
+    let mut command = rpm.command(line);
+    let path = format!("{}:{}", rpm.path("bin").display(), std::env::var("PATH").unwrap());
+    command.env("PATH", path);
+    Running::start(command).output()
+}
+
+#[test]
+fn a_package_runs_as_an_app_until_it_is_uninstalled() {
+    let rpm = Rpm::new();
+    rpm.script("bin/npm", NPM);
+    rpm.write("mine/package.json", r#"{"name":"mine","main":"run.sh","config":{"pace":"slow"}}"#);
+    rpm.script("mine/run.sh", "#!/bin/bash\nexec sleep 1000000\n");
+    run(&rpm, "install ./mine")
+        .ends_with(0)
+        .says("[RPM][Module] Module downloaded")
+        .says("[RPM][Module] Module successfully installed and launched");
+    let entry = rpm.entry("mine");
+    assert_eq!((entry.status(), entry.get("pmx_module")), ("online", &true.into()));
+    assert_eq!(entry.environ()["pace"], "slow");
+    assert!(entry.text("pm_exec_path").starts_with(rpm.home().join("modules/mine").to_str().unwrap()));
+    rpm.ok("set mine:pace quick");
+    assert_eq!(rpm.entry("mine").environ()["pace"], "quick");
+    run(&rpm, "install ./mine").ends_with(0);
+    assert_eq!(rpm.entry("mine").environ()["pace"], "quick", "settings outlive an update");
+    run(&rpm, "uninstall mine").ends_with(0).says("[RPM][Module] Uninstalling module mine");
+    assert!(rpm.jlist().is_empty() && !rpm.home().join("modules/mine").exists());
+    assert_eq!(rpm.ok("conf").stdout.matches("mine").count(), 0);
+}
+
+#[test]
+fn what_cannot_be_installed_changes_nothing() {
+    let rpm = Rpm::new();
+    rpm.script("bin/npm", NPM);
+    run(&rpm, "install nothing-of-that-name").ends_with(1).complains("npm ended with");
+    rpm.write("lib/package.json", r#"{"name":"lib"}"#);
+    run(&rpm, "install ./lib").ends_with(1).complains("lib names nothing that can be run");
+    rpm.fails("uninstall nomod").complains("[RPM][Module][ERROR] Unknown module");
+    rpm.fails("uninstall ../home").complains("Unknown module");
+    assert!(rpm.jlist().is_empty());
+    assert_eq!(std::fs::read_dir(rpm.home().join("modules")).unwrap().count(), 0);
+}
+
+#[test]
+fn log_rotation_is_there_already() {
+    let rpm = Rpm::new();
+    rpm.ok("install pm2-logrotate")
+        .says("Logs are rotated by the daemon itself")
+        .says("rpm set pm2-logrotate:max_size 10M");
+    assert!(rpm.daemon().is_none());
+}
