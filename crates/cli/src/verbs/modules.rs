@@ -87,22 +87,23 @@ fn install(invocation: Invocation) -> Result<(), Failure> {
     let staging = modules.join(format!(".new-{}", std::process::id()));
     fs::create_dir_all(&staging).map_err(|error| cannot("make", &staging, &error))?;
     let installed = fetch(&mut context, &package, &staging).and_then(|name| {
+        let script = runs(&name, &staging.join("node_modules").join(&name))?;
         let directory = modules.join(&name);
         remove(&directory)?;
         if let Some(parent) = directory.parent() {
             fs::create_dir_all(parent).map_err(|error| cannot("make", parent, &error))?;
         }
         fs::rename(&staging, &directory).map_err(|error| cannot("make", &directory, &error))?;
-        Ok((name, directory))
+        Ok((name, script, directory))
     });
-    let (name, directory) = installed.inspect_err(|_| {
+    let (name, script, directory) = installed.inspect_err(|_| {
         // What failed is told; what was left of it says nothing more.
         let _ = fs::remove_dir_all(&staging);
     })?;
     let mut conf = ModuleConf::load(&context.home)?;
     conf.set(&[INSTALLED.to_owned(), name.clone()], json!({ "uid": Value::Null }));
     conf.store()?;
-    launch(&mut context, &name, &directory.join("node_modules").join(&name), &conf)?;
+    launch(&mut context, &name, &script, &directory.join("node_modules").join(&name), &conf)?;
     say(&mut context, "Module successfully installed and launched");
     let word = context.persona().word();
     say(&mut context, &format!("Checkout module options: `$ {word} conf`"));
@@ -152,10 +153,14 @@ fn manifest(directory: &Path) -> Result<Value, Failure> {
 }
 
 /// Starts what the package says that it is, with its settings in the environment.
-fn launch(context: &mut Context, name: &str, directory: &Path, conf: &ModuleConf) -> Result<(), Failure> {
+fn launch(
+    context: &mut Context,
+    name: &str,
+    script: &str,
+    directory: &Path,
+    conf: &ModuleConf,
+) -> Result<(), Failure> {
     let package = manifest(directory)?;
-    let script =
-        script(&package).ok_or_else(|| Failure::Error(format!("{name} names nothing that can be run")))?;
     let mut env = Env::default();
     let defaults = package["config"].as_object().into_iter().flatten();
     for (key, value) in defaults {
@@ -165,11 +170,17 @@ fn launch(context: &mut Context, name: &str, directory: &Path, conf: &ModuleConf
     let mut declared = Declared::new(context, Vec::new())?;
     declared.serves(name, env);
     declared.runs_in(directory);
-    let mut app = declared.script(context, &script)?;
+    let mut app = declared.script(context, script)?;
     app.extras.insert("pmx_module".to_owned(), Value::Bool(true));
     let mut connection = context.connect_or_spawn()?;
     forget(context, name)?;
     start::script(context, &mut connection, &declared, Box::new(app))
+}
+
+/// [`script`] of the package in `directory`.
+fn runs(name: &str, directory: &Path) -> Result<String, Failure> {
+    script(&manifest(directory)?)
+        .ok_or_else(|| Failure::Error(format!("{name} names nothing that can be run")))
 }
 
 /// What a package runs: PM2's own `apps`, else its program, else its main file.
