@@ -26,7 +26,7 @@ struct Line {
     reason: String,
 }
 
-/// Aspects of scenarios in which the two differ. `*` in a name stands for any text.
+/// Aspects of scenarios in which the two differ. In names `*` stands for any text and `?` for one letter.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Difference {
@@ -102,13 +102,17 @@ impl Differences {
     }
 }
 
-/// Whether `text` fits `pattern`, in which `*` stands for anything.
+/// Whether `text` fits `pattern`, in which `*` stands for anything and `?` for one letter.
 fn glob(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((before, after)) => text.strip_prefix(before).is_some_and(|rest| {
-            (0..=rest.len()).any(|at| rest.is_char_boundary(at) && glob(after, &rest[at..]))
-        }),
+    let mut rest = pattern.chars();
+    let (first, rest) = (rest.next(), rest.as_str());
+    let mut letters = text.chars();
+    match first {
+        None => text.is_empty(),
+        Some('*') => glob(rest, text) || letters.next().is_some() && glob(pattern, letters.as_str()),
+        Some(letter) => {
+            letters.next().is_some_and(|found| letter == '?' || letter == found) && glob(rest, letters.as_str())
+        }
     }
 }
 
@@ -116,4 +120,5 @@ fn glob(pattern: &str, text: &str) -> bool {
 fn stars_stand_for_anything() {
     assert!(glob("*", "") && glob("a*c", "abbc") && glob("jlist *.env.*", "jlist 0.pm2_env.env.X"));
     assert!(!glob("a*c", "abcd") && !glob("a", "ab"));
+    assert!(glob("? exit", "1 exit") && !glob("? exit", "12 exit"));
 }

@@ -24,7 +24,7 @@ pub(crate) enum Mode {
     Recorded,
     /// From the original, and the recordings are checked to be its answers.
     Live(PathBuf),
-    /// From the recordings, which are completed: what is new or was changed is asked of the original.
+    /// Nothing is compared: what is new or was changed is asked of the original, and recorded.
     Record(PathBuf),
 }
 
@@ -45,13 +45,13 @@ impl fmt::Display for Mode {
         f.write_str(match self {
             Self::Recorded => "against what the original answered when it was recorded",
             Self::Live(_) => "against the original",
-            Self::Record(_) => "against what the original answered; what was missing is recorded now",
+            Self::Record(_) => "of the original are recorded; nothing was compared",
         })
     }
 }
 
 /// What came out of a group.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) complaints: Vec<String>,
     /// The entries of the list of differences that were needed.
@@ -60,28 +60,33 @@ pub(crate) struct Outcome {
 
 /// Runs a group.
 pub(crate) fn group(group: &Group, mode: &Mode, differences: &Differences) -> Outcome {
-    let mut outcome = Outcome::default();
     let mut recording = recording::load(group);
+    let mut complaints = Vec::new();
+    let mut used = BTreeSet::new();
     let asked = match mode {
         Mode::Recorded => Ok(()),
         Mode::Live(original) => ask(original, group, group.scenarios.iter(), |scenario, answers| {
-            outcome.complaints.extend(changed(group, scenario, &recording, &answers));
+            complaints.extend(changed(group, scenario, &recording, &answers));
         }),
         Mode::Record(original) => {
             let is_missing =
                 |scenario: &&Scenario| recording.get(&scenario.name).is_none_or(|r| !r.is_of(scenario));
             let missing: Vec<&Scenario> = group.scenarios.iter().filter(is_missing).collect();
+            recording.retain(|name, _| group.scenarios.iter().any(|scenario| scenario.name == *name));
             ask(original, group, missing.into_iter(), |scenario, answers| {
                 recording.insert(scenario.name.clone(), Recorded::new(scenario, answers));
                 recording::save(group, &recording);
             })
         }
     };
-    let compared = ask(executable(), group, group.scenarios.iter(), |scenario, answers| {
-        compare(group, scenario, &recording, &answers, differences, &mut outcome);
-    });
-    outcome.complaints.extend([asked.err(), compared.err()].into_iter().flatten());
-    outcome
+    complaints.extend(asked.err());
+    if !matches!(mode, Mode::Record(_)) {
+        let compared = ask(executable(), group, group.scenarios.iter(), |scenario, answers| {
+            complaints.extend(compare(group, scenario, &recording, &answers, differences, &mut used));
+        });
+        complaints.extend(compared.err());
+    }
+    Outcome { complaints, used }
 }
 
 /// Has a program run scenarios of a group, and passes on its answers to each.
@@ -118,30 +123,29 @@ fn changed(group: &Group, scenario: &Scenario, recording: &Recording, answers: &
         .collect()
 }
 
-/// Where ours differ from the original's and that is not listed.
+/// Where ours differ from the original's and that is not listed. What is listed and needed is added to `used`.
 fn compare(
     group: &Group,
     scenario: &Scenario,
     recording: &Recording,
     answers: &Answers,
     differences: &Differences,
-    outcome: &mut Outcome,
-) {
+    used: &mut BTreeSet<usize>,
+) -> Vec<String> {
     let name = full_name(group, scenario);
     let Some(recorded) = recording.get(&scenario.name).filter(|recorded| recorded.is_of(scenario)) else {
-        outcome.complaints.push(format!("{name}: not recorded; PARITY_RECORD=1 records it"));
-        return;
+        return vec![format!("{name}: not recorded; PARITY_RECORD=1 records it")];
     };
-    let theirs = differences.without_lines(&recorded.answers, &mut outcome.used);
-    let ours = differences.without_lines(answers, &mut outcome.used);
+    let theirs = differences.without_lines(&recorded.answers, used);
+    let ours = differences.without_lines(answers, used);
+    let mut complaints = Vec::new();
     for (aspect, theirs, ours) in apart(&theirs, &ours) {
         match differences.entry(&name, &aspect) {
-            Some(entry) => {
-                outcome.used.insert(entry);
-            }
-            None => outcome.complaints.push(format!("{name}: {aspect}\n  pm2 {theirs}\n  rpm {ours}")),
+            Some(entry) => _ = used.insert(entry),
+            None => complaints.push(format!("{name}: {aspect}\n  pm2 {theirs}\n  rpm {ours}")),
         }
     }
+    complaints
 }
 
 fn full_name(group: &Group, scenario: &Scenario) -> String {

@@ -127,7 +127,7 @@ fn observed(process: &ProcessInfo) -> Attributes<'_> {
         ("unstable_restarts", json!(process.unstable_restarts)),
         ("prev_restart_delay", json!(process.prev_restart_delay)),
         ("unique_id", json!(process.unique_id)),
-        ("NODE_APP_INSTANCE", json!(process.instance)),
+        (process.spec.instance_var.as_str(), json!(process.instance)),
         ("pm_out_log_path", json!(process.out_log)),
         ("pm_err_log_path", json!(process.error_log)),
         ("pm_pid_path", json!(process.pid_file)),
