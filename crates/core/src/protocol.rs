@@ -264,6 +264,9 @@ pub struct Acted {
     /// Whether it was new in the table.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub created: bool,
+    /// What it runs, if it is new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<PathBuf>,
     /// Its schedule, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cron: Option<String>,
@@ -297,7 +300,7 @@ pub enum Failure {
     #[error("Script already launched, add -f option to force re-execution")]
     AlreadyLaunched,
     /// `send` to a process that does not run.
-    #[error("Process with ID {0} offline.")]
+    #[error("Process with ID <{0}> offline.")]
     Offline(u32),
     /// `trigger` of an action that no selected app offers.
     #[error("Not any process has received a command (offline or unexistent)")]

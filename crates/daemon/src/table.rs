@@ -122,6 +122,7 @@ impl Process {
             process: self.reference(),
             status: self.life.status(),
             created,
+            script: created.then(|| self.spec.script.clone()),
             cron: self.spec.cron_restart.as_ref().map(ToString::to_string),
             error: self.life.error.clone(),
         }

@@ -209,24 +209,38 @@ pub(crate) fn key(key: &str) -> Key<'_> {
     }
 }
 
-/// Of the entries for each attribute the one that counts, with how far its key is from the name.
-pub(crate) type Chosen<'a> = BTreeMap<&'static str, (usize, &'static Attribute, &'a Entry)>;
+/// The entries of an app, by what their keys mean. What is null is not declared, and left out.
+#[derive(Default)]
+pub(crate) struct Sorted<'a> {
+    /// For each attribute the entry that counts, with how far its key is from the name.
+    pub(crate) chosen: BTreeMap<&'static str, (usize, &'static Attribute, &'a Entry)>,
+    /// Entries that do not count, each with the one that does.
+    pub(crate) outdone: Vec<(&'a Entry, &'a Entry)>,
+    /// Those that are no attributes.
+    pub(crate) others: Vec<(Key<'a>, &'a Entry)>,
+}
 
-/// The entry that counts for each attribute: `outdone` is told of the others, first the other and then the one.
-pub(crate) fn chosen<'a>(entries: &'a [Entry], mut outdone: impl FnMut(&'a Entry, &'a Entry)) -> Chosen<'a> {
-    let mut chosen = Chosen::new();
+/// Sorts the entries of an app.
+pub(crate) fn sorted(entries: &[Entry]) -> Sorted<'_> {
+    let mut sorted = Sorted::default();
     for entry in entries.iter().filter(|entry| entry.node.value != Value::Null) {
-        let Key::Known(attribute, distance) = key(&entry.key) else { continue };
+        let (attribute, distance) = match key(&entry.key) {
+            Key::Known(attribute, distance) => (attribute, distance),
+            other => {
+                sorted.others.push((other, entry));
+                continue;
+            }
+        };
         let this = (distance, attribute, entry);
-        if let Some(other) = chosen.insert(attribute.name, this) {
+        if let Some(other) = sorted.chosen.insert(attribute.name, this) {
             // Of the same key twice the later counts, as in JavaScript.
             let is_nearer = distance < other.0 || entry.key == other.2.key;
             let (near, far) = if is_nearer { (this, other) } else { (other, this) };
-            chosen.insert(attribute.name, near);
-            outdone(far.2, near.2);
+            sorted.chosen.insert(attribute.name, near);
+            sorted.outdone.push((far.2, near.2));
         }
     }
-    chosen
+    sorted
 }
 
 /// The known name that `word` may have been meant to be.

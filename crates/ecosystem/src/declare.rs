@@ -4,7 +4,7 @@ use rpm_core::{FilterEnv, Watch};
 
 use crate::{
     Declaration, Problem,
-    attributes::{self, Attribute, Key},
+    attributes::{self, Attribute, Key, Sorted},
     extras::Extra,
     node::{Entry, Node, Value},
     values::{self, Mismatch},
@@ -15,10 +15,10 @@ impl Declaration {
     /// Takes what a table declares; what is wrong with it goes to `problems`.
     pub(crate) fn read(entries: &[Entry], problems: &mut Vec<Problem>) -> Self {
         let mut declaration = Self::default();
-        let chosen = attributes::chosen(entries, |far, near| problems.push(outdone(far, near)));
-        for entry in entries.iter().filter(|entry| entry.node.value != Value::Null) {
-            match attributes::key(&entry.key) {
-                Key::Known(..) => {}
+        let Sorted { chosen, outdone, others } = attributes::sorted(entries);
+        problems.extend(outdone.into_iter().map(|(far, near)| without_effect_beside(far, near)));
+        for (key, entry) in others {
+            match key {
                 Key::Profile(name) => match values::variables(&entry.node) {
                     Ok(env) => _ = declaration.profiles.insert(name.to_owned(), env),
                     Err(mismatch) => {
@@ -31,7 +31,7 @@ impl Declaration {
                     Ok(()) => {}
                     Err(problem) => problems.push(problem),
                 },
-                Key::Unknown => problems.push(unknown(entry)),
+                Key::Known(..) | Key::Unknown => problems.push(unknown(entry)),
             }
         }
         for (_, attribute, entry) in chosen.into_values() {
@@ -169,7 +169,7 @@ fn hint(word: &str) -> String {
     attributes::suggestion(word).map(|name| format!(": did you mean `{name}`?")).unwrap_or_default()
 }
 
-fn outdone(entry: &Entry, winner: &Entry) -> Problem {
+fn without_effect_beside(entry: &Entry, winner: &Entry) -> Problem {
     let message = if entry.key == winner.key {
         format!("`{}` is there twice: the last counts", entry.key)
     } else {

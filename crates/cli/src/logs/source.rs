@@ -6,7 +6,7 @@ use std::{
     time::SystemTime,
 };
 
-use rpm_core::{Home, ProcessId, ProcessInfo, name::printable};
+use rpm_core::{Home, ProcessInfo, name::printable, protocol::ProcessRef};
 
 /// A stream of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,14 @@ pub(crate) struct Source {
     /// `0|web`, before each line.
     pub(crate) label: String,
     /// Whose it is; `None` for the daemon's.
-    pub(crate) process: Option<ProcessId>,
+    pub(crate) process: Option<ProcessRef>,
+}
+
+impl Source {
+    /// The name of the app; the daemon goes by its label.
+    pub(crate) fn app(&self) -> &str {
+        self.process.as_ref().map_or(&self.label, |process| &process.name)
+    }
 }
 
 /// Which streams are wanted.
@@ -46,7 +53,8 @@ pub(crate) fn of_processes(processes: &[ProcessInfo], streams: Streams) -> Vec<S
         ];
         for (_, stream, path) in wanted.into_iter().filter(|(wanted, ..)| *wanted) {
             if path != Path::new("/dev/null") && sources.iter().all(|source| source.path != *path) {
-                let process = Some(process.summary.id);
+                let (id, name) = (process.summary.id, process.summary.name.clone());
+                let process = Some(ProcessRef { id, name });
                 sources.push(Source { path: path.clone(), stream, label: label.clone(), process });
             }
         }

@@ -17,7 +17,11 @@ use super::{Invocation, Verb};
 use crate::{
     context::{self, Context},
     failure::Failure,
-    logs::{print::Printer, stream::Stream, watch::Wake},
+    logs::{
+        print::{Form, Printer},
+        stream::Stream,
+        watch::Wake,
+    },
 };
 
 pub(super) const VERB: Verb = Verb {
@@ -50,7 +54,7 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
     let stream = Stream::begin(&processes, sender.clone()).map_err(Failure::Error)?;
     let typing =
         thread::spawn(move || type_lines(connection, ProcessId(number), separator.as_deref(), &sender));
-    let mut printer = Printer::new(context.out.paint, true, None);
+    let mut printer = Printer::new(context.out.paint, Form::Raw, None);
     stream.run(&wakes, &mut printer, context.out);
     if context.out.is_broken() {
         return Ok(());
@@ -96,7 +100,7 @@ pub(super) fn listen(context: &mut Context, connection: Option<&mut Connection>)
     let stream = Stream::begin(&processes, sender).map_err(Failure::Error)?;
     let ids: Vec<_> = processes.iter().map(|process| process.summary.id.to_string()).collect();
     context.out.info(&format!("Log streaming apps id: {}, exit with Ctrl-C", ids.join(" ")));
-    let mut printer = Printer::new(context.out.paint, false, None);
+    let mut printer = Printer::new(context.out.paint, Form::Labelled, None);
     stream.run(&wakes, &mut printer, context.out);
     Ok(())
 }

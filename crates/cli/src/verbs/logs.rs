@@ -24,7 +24,7 @@ use crate::{
     failure::Failure,
     logs::{
         follow::Follower,
-        print::{Lines, Printer},
+        print::{Form, Lines, Printer},
         source::{self, Source, Streams},
         tail::tail,
         watch::{Wake, Watch},
@@ -57,9 +57,31 @@ struct Logs {
     /// Standard output only.
     #[arg(long)]
     out: bool,
+    /// New lines as JSON, and what happens to processes.
+    #[arg(long, conflicts_with_all = ["raw", "format"])]
+    json: bool,
+    /// New lines as `key=value` fields.
+    #[arg(long, conflicts_with = "raw")]
+    format: bool,
     /// Date before each new line, in day.js tokens.
     #[arg(long, value_name = "format", num_args = 0..=1, default_missing_value = "YYYY-MM-DD-HH:mm:ss")]
     timestamp: Option<String>,
+}
+
+impl Logs {
+    fn form(&self) -> Form {
+        match (self.json, self.format, self.raw) {
+            (true, ..) => Form::Json,
+            (_, true, _) => Form::Fields,
+            (.., true) => Form::Raw,
+            _ => Form::Labelled,
+        }
+    }
+
+    /// How many of the last lines are shown: a program that reads JSON or fields is told of new lines only.
+    fn count(&self) -> usize {
+        if self.json || self.format { 0 } else { self.lines }
+    }
 }
 
 fn run(invocation: Invocation) -> Result<(), Failure> {
@@ -71,7 +93,7 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
     } else {
         Some(Watch::new(sender.clone()).map_err(|error| cannot_watch(&error))?)
     };
-    let printer = Printer::new(context.out.paint, logs.raw, logs.timestamp.clone());
+    let printer = Printer::new(context.out.paint, logs.form(), logs.timestamp.clone());
     let mut session = Session {
         context,
         logs,
@@ -127,7 +149,7 @@ impl Session<'_> {
 
     /// Prints the last lines of each file, and keeps it to be followed.
     fn show_last(&mut self, sources: Vec<Source>) {
-        let (count, paint) = (self.logs.lines, self.context.out.paint);
+        let (count, paint) = (self.logs.count(), self.context.out.paint);
         if count > 0 {
             let target = &self.logs.target;
             let plural = if target == "all" { "es" } else { "" };
@@ -154,7 +176,7 @@ impl Session<'_> {
     }
 
     fn tail(&mut self, source: &Source, file: &mut File) -> io::Result<u64> {
-        let count = self.logs.lines;
+        let count = self.logs.count();
         if count == 0 {
             return Ok(file.metadata()?.len());
         }
@@ -202,6 +224,8 @@ impl Session<'_> {
                 Wake::Changed(path) => self.look_at(&path),
                 Wake::Lost => self.look_at_all(),
                 Wake::Process(event) => {
+                    self.printer.event(&mut self.lines, &event);
+                    self.lines.write(self.context.out);
                     if matches!(event.what, EventKind::Created | EventKind::Online) {
                         self.look_for_more();
                     }
@@ -220,7 +244,7 @@ impl Session<'_> {
     }
 
     fn look_at(&mut self, path: &Path) {
-        let Some((source, follower)) = self.followed.get_mut(path) else { return };
+        let Some((source, follower)) = self.followed.get_mut(path) else { return self.look_at_moved(path) };
         let (printer, lines, out) = (&mut self.printer, &mut self.lines, &mut *self.context.out);
         let looked = follower.look(|line| {
             printer.new_line(lines, source, line);
@@ -231,6 +255,16 @@ impl Session<'_> {
         lines.write(out);
         if let Err(error) = looked {
             unreadable(out, source, &error);
+        }
+    }
+
+    /// What is written under another name may be a log that was renamed: its app still writes to it until it is
+    /// started again.
+    fn look_at_moved(&mut self, written: &Path) {
+        let is_moved = |path: &&PathBuf| path.parent() == written.parent() && !path.exists();
+        let moved: Vec<_> = self.followed.keys().filter(is_moved).cloned().collect();
+        for path in &moved {
+            self.look_at(path);
         }
     }
 

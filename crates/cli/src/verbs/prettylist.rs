@@ -19,6 +19,7 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
     };
     let text = render::jlist::jlist(&processes).and_then(|json| render::pretty::pretty(&json));
     let text = text.map_err(|error| Failure::Error(error.to_string()))?;
-    context.out.data(format!("{text}\n").as_bytes());
+    // Without an end of line, as PM2.
+    context.out.data(text.as_bytes());
     Ok(())
 }

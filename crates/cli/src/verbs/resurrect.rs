@@ -37,7 +37,8 @@ pub(super) fn restore(
     for reply in connection.request(&Request::Resurrect { dump: dump.map(Path::to_owned) })? {
         match reply? {
             Reply::Acted(acted) if acted.error.is_none() => {
-                context.out.info(&format!("Process {} restored", printable(&acted.process.name)));
+                let script = acted.script.unwrap_or_default();
+                context.out.info(&format!("Process {} restored", printable(&script.to_string_lossy())));
             }
             // One app that cannot be started is no reason to fail at boot, where all the others run.
             Reply::Acted(acted) => _ = act::tell(context, Action::Start, &acted),

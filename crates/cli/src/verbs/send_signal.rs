@@ -32,7 +32,13 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
         Ok(number) => Signal::try_from(number),
         Err(_) => Err(error),
     });
-    let known = known.map_err(|_| Failure::Bare(format!("Unknown signal: {signal}")))?;
+    let known = known.map_err(|_| {
+        Failure::Bare(match by {
+            // PM2's words for either.
+            "id" => "Error when sending signal (signal unknown)".to_owned(),
+            _ => format!("Unknown signal: {signal}"),
+        })
+    })?;
     let Some(mut connection) = context.connect()? else { return Err(unknown(&context, &target)) };
     let request = Request::Signal(SendSignal { target: selector, signal: known });
     for reply in connection.request(&request)? {

@@ -61,9 +61,10 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
                 None => Err(nobody()),
             }
         }
-        Err(ClientError::Failed(
-            Refusal::NoAction | Refusal::NoProcess | Refusal::UnknownName(_) | Refusal::UnknownId(_),
-        )) => Err(nobody()),
+        Err(ClientError::Failed(Refusal::UnknownId(id))) => Err(Failure::Bare(format!("{id} id unknown"))),
+        Err(ClientError::Failed(Refusal::NoAction | Refusal::NoProcess | Refusal::UnknownName(_))) => {
+            Err(nobody())
+        }
         outcome => Ok(outcome?),
     }
 }

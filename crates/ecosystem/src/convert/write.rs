@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use toml_writer::{ToTomlKey, ToTomlValue};
 
 use crate::{
-    attributes::{ATTRIBUTES, Key, chosen, key},
+    attributes::{ATTRIBUTES, Key, Sorted, sorted},
     extras::EXTRAS,
     node::{Entry, Node, Value},
 };
@@ -45,7 +45,7 @@ impl Writer {
     pub(super) fn app(&mut self, entries: &[Entry]) {
         self.blank();
         self.header(&["apps"], true);
-        let chosen = chosen(entries, |_, _| {});
+        let Sorted { chosen, others, .. } = sorted(entries);
         for attribute in ATTRIBUTES.iter().filter(|attribute| attribute.name != "env") {
             if let Some((_, _, entry)) = chosen.get(attribute.name) {
                 if self.explained.insert(attribute.name) {
@@ -54,18 +54,21 @@ impl Writer {
                 self.line(attribute.name, &entry.node);
             }
         }
-        let there = |entry: &&Entry| entry.node.value != Value::Null;
         for extra in EXTRAS {
-            let is_it = |entry: &&Entry| matches!(key(&entry.key), Key::Extra(it) if it.key == extra.key);
-            if let Some(entry) = entries.iter().rev().filter(there).find(is_it) {
+            let is_it = |(key, _): &&(Key<'_>, _)| matches!(key, Key::Extra(it) if it.key == extra.key);
+            if let Some((_, entry)) = others.iter().rev().find(is_it) {
                 self.line(extra.key, &entry.node);
             }
         }
         if let Some((_, _, entry)) = chosen.get("env") {
             self.variables("env", &entry.node, None);
         }
-        for entry in last_of_each(entries) {
-            if let Key::Profile(name) = key(&entry.key) {
+        let mut written = HashSet::new();
+        for (key, entry) in &others {
+            let Key::Profile(name) = key else { continue };
+            // Of the same block twice the last counts.
+            let last = others.iter().rev().find(|(_, other)| other.key == entry.key);
+            if let Some((_, entry)) = last.filter(|_| written.insert(*name)) {
                 let about = format!("With `--env {name}` these come on top.");
                 let about = self.explained.insert("env_").then_some(about.as_str());
                 self.variables(&entry.key, &entry.node, about);
