@@ -198,10 +198,10 @@ impl<'a> Resolver<'a> {
     /// Looks up the user and the group that are declared. As in PM2 the group is the user's own unless it is
     /// declared, and HOME is the user's; a HOME that is declared stays.
     fn change_user(&self, spec: &mut AppSpec, declared: &Declaration) -> Result<(), Problem> {
-        let Some(attribute) =
-            ["uid", "gid"].into_iter().find(|name| declared.declared().any(|it| it == *name))
-        else {
-            return Ok(());
+        let attribute = match (&declared.uid, &declared.gid) {
+            (None, None) => return Ok(()),
+            (Some(_), _) => "uid",
+            (None, Some(_)) => "gid",
         };
         let wrong = |attribute, message| Problem::error(message).at(declared.span(attribute));
         if !self.caller.privileged {
