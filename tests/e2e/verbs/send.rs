@@ -38,7 +38,7 @@ fn a_line_reaches_standard_input() {
     rpm.fails(["send", "5", "x"]).complains("[RPM][ERROR] Error: Process with ID <5> unknown.");
     rpm.fails("send 0").complains("missing required argument `line'");
     rpm.ok("stop echo");
-    rpm.fails(["send", "0", "x"]).complains("Process with ID 0 offline.");
+    rpm.fails(["send", "0", "x"]).complains("Process with ID <0> offline.");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use rpm_tests::Rpm;
 #[test]
 fn prettylist_is_jlist_as_node_shows_it() {
     let rpm = Rpm::new();
-    assert_eq!(rpm.ok("prettylist").stdout, "[]\n");
+    assert_eq!(rpm.ok("prettylist").stdout, "[]");
     rpm.forever("web", "");
     let shown = rpm.ok("prettylist");
     shown.says("[\n  {\n    pid: ").says("    name: 'web',\n").says("      namespace: 'default',\n");
