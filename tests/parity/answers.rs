@@ -54,7 +54,7 @@ fn drop_what_is_given(process: &mut Value) {
     attributes.retain(|name, value| name == "unique_id" || !(is_given(name) || env.get(name) == Some(value)));
     if let Some(env) = attributes.get_mut("env").and_then(Value::as_object_mut) {
         // A variable with the name of the app holds its settings as a module; there are none.
-        env.retain(|variable, value| !is_given(variable) && !(*variable == name && is_empty(value)));
+        env.retain(|variable, value| !(is_given(variable) || *variable == name && is_empty(value)));
     }
 }
 
@@ -125,7 +125,7 @@ fn walk(answers: &mut Answers, home: &Path, directory: &Path) {
         if path.extension().is_some_and(|extension| extension == "pid") {
             let pid = fs::read_to_string(&path).unwrap_or_default();
             let is_pid = !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit());
-            text += &if is_pid { " <pid>".to_owned() } else { format!(" {pid:?}") };
+            text = if is_pid { format!("{text} <pid>") } else { format!("{text} {pid:?}") };
         }
         answers.insert(format!("home {relative}"), text);
         if metadata.is_dir() {

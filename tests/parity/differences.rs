@@ -111,7 +111,8 @@ fn glob(pattern: &str, text: &str) -> bool {
         None => text.is_empty(),
         Some('*') => glob(rest, text) || letters.next().is_some() && glob(pattern, letters.as_str()),
         Some(letter) => {
-            letters.next().is_some_and(|found| letter == '?' || letter == found) && glob(rest, letters.as_str())
+            letters.next().is_some_and(|found| letter == '?' || letter == found)
+                && glob(rest, letters.as_str())
         }
     }
 }

@@ -36,7 +36,6 @@ fn original() -> Option<PathBuf> {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "says what was run, or why nothing was")]
 fn rpm_answers_as_the_original() {
     let mode = match Mode::from_env(original()) {
         Ok(mode) => mode,

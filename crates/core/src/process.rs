@@ -121,6 +121,9 @@ pub struct ProcessInfo {
     pub base_env: Arc<Env>,
     /// Its number among the instances of its app.
     pub instance: u32,
+    /// The value of the app's `increment_var` for this instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub increment: Option<i64>,
     /// The same for all instances of one start.
     pub unique_id: String,
     /// When it was first started, or last restarted by hand; milliseconds since the epoch.
@@ -171,8 +174,12 @@ pub struct Told {
 impl ProcessInfo {
     /// The environment its child has, without what the daemon adds for each run.
     pub fn env(&self) -> Env {
-        let mut env = Env::clone(&self.base_env);
+        let passed = self.base_env.iter().filter(|(name, _)| self.spec.filter_env.passes(name));
+        let mut env: Env = passed.map(|(name, value)| (name.clone(), value.clone())).collect();
         env.merge(&self.spec.env);
+        if let (Some(name), Some(value)) = (&self.spec.increment_var, self.increment) {
+            env.set(&**name, value.to_string());
+        }
         env
     }
 }

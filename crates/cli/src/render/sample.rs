@@ -38,6 +38,7 @@ pub(crate) fn info(id: u32, name: &str, status: Status) -> ProcessInfo {
         spec: Arc::new(spec),
         base_env: Arc::new(base_env),
         instance: 0,
+        increment: None,
         unique_id: "0f8a".to_owned(),
         created_at: Some(NOW - 100_000),
         unstable_restarts: 0,

@@ -90,6 +90,7 @@ impl Process {
             spec: Arc::clone(&self.spec),
             base_env: Arc::clone(&self.base_env),
             instance: self.instance,
+            increment: self.increment,
             unique_id: self.unique_id.to_string(),
             created_at: self.life.created_at,
             unstable_restarts: self.life.unstable_restarts,
