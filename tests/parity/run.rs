@@ -72,7 +72,7 @@ pub(crate) fn group(group: &Group, mode: &Mode, differences: &Differences) -> Ou
             let is_missing =
                 |scenario: &&Scenario| recording.get(&scenario.name).is_none_or(|r| !r.is_of(scenario));
             let missing: Vec<&Scenario> = group.scenarios.iter().filter(is_missing).collect();
-            recording.retain(|name, _| group.scenarios.iter().any(|scenario| scenario.name == *name));
+            recording.retain(|name, _| group.names.contains(name));
             ask(original, group, missing.into_iter(), |scenario, answers| {
                 recording.insert(scenario.name.clone(), Recorded::new(scenario, answers));
                 recording::save(group, &recording);

@@ -1,6 +1,10 @@
 //! Scenarios, as their files declare them.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use serde::Deserialize;
 
@@ -16,6 +20,9 @@ pub(crate) struct Group {
     pub(crate) env: BTreeMap<String, String>,
     #[serde(rename = "scenario")]
     pub(crate) scenarios: Vec<Scenario>,
+    /// The names of all scenarios of the file, also of those that are not wanted now.
+    #[serde(skip)]
+    pub(crate) names: BTreeSet<String>,
 }
 
 /// A short session.
@@ -56,9 +63,7 @@ fn read(path: &Path) -> Group {
     let mut group: Group =
         toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     group.name = path.file_stem().expect("it has a name").to_string_lossy().into_owned();
-    let mut names: Vec<_> = group.scenarios.iter().map(|scenario| &scenario.name).collect();
-    names.sort();
-    names.dedup();
-    assert_eq!(names.len(), group.scenarios.len(), "{}: two scenarios have one name", path.display());
+    group.names = group.scenarios.iter().map(|scenario| scenario.name.clone()).collect();
+    assert_eq!(group.names.len(), group.scenarios.len(), "{}: two scenarios have one name", path.display());
     group
 }
