@@ -14,7 +14,7 @@ use crate::{
     differences::Differences,
     recording::{self, Recorded, Recording},
     scenario::{Group, Scenario},
-    session::Session,
+    session::{IN_VAIN, Session},
 };
 
 /// Where the original's answers come from.
@@ -74,8 +74,12 @@ pub(crate) fn group(group: &Group, mode: &Mode, differences: &Differences) -> Ou
             let missing: Vec<&Scenario> = group.scenarios.iter().filter(is_missing).collect();
             recording.retain(|name, _| group.names.contains(name));
             ask(original, group, missing.into_iter(), |scenario, answers| {
-                recording.insert(scenario.name.clone(), Recorded::new(scenario, answers));
-                recording::save(group, &recording);
+                if let Some(aspect) = in_vain(&answers) {
+                    complaints.push(format!("{}: not recorded: {aspect}", full_name(group, scenario)));
+                } else {
+                    recording.insert(scenario.name.clone(), Recorded::new(scenario, answers));
+                    recording::save(group, &recording);
+                }
             })
         }
     };
@@ -111,6 +115,12 @@ fn ask<'a>(
         let text = panic.downcast_ref::<String>().cloned().unwrap_or_default();
         format!("{} with {}: {text}", group.name, program.display())
     })
+}
+
+/// A wait that never ended: nothing that could be compared with.
+fn in_vain(answers: &Answers) -> Option<&str> {
+    let text = answers.values().find(|text| text.contains(IN_VAIN))?;
+    text.lines().find(|line| line.starts_with(IN_VAIN))
 }
 
 /// Where the original no longer answers as recorded.

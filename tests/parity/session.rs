@@ -26,6 +26,9 @@ use crate::{
 /// What a scenario may leave in the home for the next one to stumble over, beside logs and pid files.
 const LEFT: &[&str] = &["dump.pm2", "dump.pm2.bak", "module_conf.json", "reload.lock"];
 
+/// What `await` of the prelude says when it gives up; nothing after it would tell more.
+pub(crate) const IN_VAIN: &str = "waited in vain for: ";
+
 /// A place in which scenarios run.
 #[derive(Debug)]
 pub(crate) struct Session<'a> {
@@ -51,6 +54,7 @@ impl<'a> Session<'a> {
         for (path, word) in [("home", "<HOME>"), ("work", "<DIR>"), ("bin", "<BIN>"), ("", "<TMP>")] {
             session.normal.word(session.path(path).as_path(), word);
         }
+        session.normal.word(&real, "<PROGRAM>");
         if let Some(package) = real.ancestors().find(|path| path.join("package.json").exists()) {
             session.normal.word(package, "<PM2>");
         }
@@ -95,7 +99,7 @@ impl<'a> Session<'a> {
             self.normal.pids.extend(self.mark.pids());
             let Output { code, stdout, stderr, .. } = &output;
             answers::of_step(&mut answers, index + 1, *code, stdout, stderr, &self.normal);
-            if stdout.contains("waited in vain") {
+            if stdout.contains(IN_VAIN) {
                 break;
             }
         }
