@@ -19,6 +19,8 @@ pub(crate) struct Normal {
 static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     [
         ("\u{1b}\\[[0-9;]*[A-Za-z]", ""),
+        (r"host metrics \| .*", "host metrics | <numbers>"),
+        (r"\bunstable restarts │ \d+ │", "unstable restarts │ <number> │"),
         ("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "<uuid>"),
         (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?", "<date>"),
         (r"\d{4}-\d\d-\d\d-\d\d:\d\d:\d\d([+-]\d{4})?", "<date>"),
@@ -69,7 +71,9 @@ impl Normal {
         };
         match name {
             "pid" if value.as_f64().is_some_and(|number| number > 0.0) => "<number>".to_owned(),
-            "cpu" | "memory" if value.is_number() => "<number>".to_owned(),
+            // Whether a run that was ended by hand was a short one depends on how busy the machine is.
+            "cpu" | "memory" | "unstable_restarts" if value.is_number() => "<number>".to_owned(),
+            "_tree_pids" => "<pids>".to_owned(),
             "pm_uptime" | "created_at" if text.len() == 13 => "<ms>".to_owned(),
             "NODE_CHANNEL_FD" => text,
             // A text stays distinguishable from a number or a truth value.

@@ -40,7 +40,8 @@ fn row(cells: &[&str], headings: &[&str]) -> String {
     let cells = cells.iter().zip(headings).map(|(cell, heading)| match heading.trim() {
         // What has just been started may not have been measured, and what has just ended may have been.
         "cpu" | "mem" | "memory" => of_width("*", cell),
-        "pid" | "uptime" if runs => of_width("*", cell),
+        "pid" if runs => of_width("*", cell),
+        "uptime" if cell.trim() != "0" => of_width("*", cell),
         _ => (*cell).to_owned(),
     });
     cells.collect::<Vec<_>>().join("│")
