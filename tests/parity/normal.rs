@@ -71,8 +71,9 @@ impl Normal {
         };
         match name {
             "pid" if value.as_f64().is_some_and(|number| number > 0.0) => "<number>".to_owned(),
+            "cpu" | "memory" if value.is_number() => "<number>".to_owned(),
             // Whether a run that was ended by hand was a short one depends on how busy the machine is.
-            "cpu" | "memory" | "unstable_restarts" if value.is_number() => "<number>".to_owned(),
+            "unstable_restarts" => "<number>".to_owned(),
             "_tree_pids" => "<pids>".to_owned(),
             "pm_uptime" | "created_at" if text.len() == 13 => "<ms>".to_owned(),
             "NODE_CHANNEL_FD" => text,
