@@ -40,10 +40,13 @@ pub use caller::Caller;
 pub use convert::{Converted, convert};
 pub use file::{Loaded, Options, load, load_text, tree};
 pub use formats::is_ecosystem_file;
+pub use node::{Entry, Node, Value};
 pub use report::{LoadError, Problem, Report, Severity};
+pub use source::{Source, Span};
 pub use statics::VERB as SERVE_VERB;
 pub use values::Cron;
 pub use watch::WatchOptions;
+pub use yaml::parse as parse_yaml;
 
 use spec::Resolver;
 

@@ -6,16 +6,16 @@ use crate::source::Span;
 
 /// A value and where it stands; formats that are evaluated, such as JavaScript, leave the place out.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Node {
+pub struct Node {
     /// Its place in the source.
-    pub(crate) span: Option<Span>,
+    pub span: Option<Span>,
     /// What it says.
-    pub(crate) value: Value,
+    pub value: Value,
 }
 
 /// What a node can be: JSON's types, with integers apart from other numbers.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Value {
+pub enum Value {
     /// Not declared, for an attribute; the word `null` in an environment.
     Null,
     /// `true` or `false`.
@@ -34,13 +34,13 @@ pub(crate) enum Value {
 
 /// One line of a table.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// Its key.
-    pub(crate) key: String,
+    pub key: String,
     /// The place of the key.
-    pub(crate) span: Option<Span>,
+    pub span: Option<Span>,
     /// Its value.
-    pub(crate) node: Node,
+    pub node: Node,
 }
 
 /// Text in a message is cut after so many characters.
@@ -48,12 +48,12 @@ const SHOWN: usize = 60;
 
 impl Node {
     /// A text that comes from no file.
-    pub(crate) fn text(text: impl Into<String>) -> Self {
+    pub fn text(text: impl Into<String>) -> Self {
         Self { span: None, value: Value::String(text.into()) }
     }
 
     /// What it is, for `expected ..., found ...`.
-    pub(crate) fn describe(&self) -> String {
+    pub fn describe(&self) -> String {
         match &self.value {
             Value::Null => "null".to_owned(),
             Value::Bool(value) => value.to_string(),
@@ -69,7 +69,7 @@ impl Node {
     }
 
     /// As text, the way JavaScript's `String` and `JSON.stringify` write it: what an environment variable gets.
-    pub(crate) fn to_text(&self) -> String {
+    pub fn to_text(&self) -> String {
         if let Value::String(text) = &self.value {
             return text.clone();
         }
@@ -79,7 +79,7 @@ impl Node {
     }
 
     /// As JSON. What JSON has no number for is `null`, as in JavaScript.
-    pub(crate) fn to_json(&self) -> serde_json::Value {
+    pub fn to_json(&self) -> serde_json::Value {
         match &self.value {
             Value::Null => serde_json::Value::Null,
             Value::Bool(value) => (*value).into(),

@@ -37,11 +37,13 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(crate) fn error(message: impl Into<String>) -> Self {
+    /// Something that stops the file from being used.
+    pub fn error(message: impl Into<String>) -> Self {
         Self::new(Severity::Error, message.into())
     }
 
-    pub(crate) fn warning(message: impl Into<String>) -> Self {
+    /// Something that is ignored, or probably meant otherwise.
+    pub fn warning(message: impl Into<String>) -> Self {
         Self::new(Severity::Warning, message.into())
     }
 
@@ -49,7 +51,8 @@ impl Problem {
         Self { severity, apps: Vec::new(), attribute: None, message, span: None, earlier: None }
     }
 
-    pub(crate) fn at(self, span: Option<Span>) -> Self {
+    /// Points at a place.
+    pub fn at(self, span: Option<Span>) -> Self {
         Self { span, ..self }
     }
 
@@ -62,7 +65,7 @@ impl Problem {
     }
 
     /// Points at an earlier place as well, where what stands here was used first.
-    pub(crate) fn after(self, earlier: Option<Span>) -> Self {
+    pub fn after(self, earlier: Option<Span>) -> Self {
         Self { earlier, ..self }
     }
 
@@ -105,7 +108,8 @@ pub struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(source: Option<Source>, problems: Vec<Problem>) -> Self {
+    /// The problems of one source.
+    pub fn new(source: Option<Source>, problems: Vec<Problem>) -> Self {
         let mut problems = grouped(problems);
         problems.sort_by_key(|problem| problem.span.as_ref().map(|span| span.start));
         Self { source, problems }

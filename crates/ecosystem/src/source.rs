@@ -11,11 +11,11 @@ use std::{
 use crate::{LoadError, Problem};
 
 /// Bytes of a [`Source`].
-pub(crate) type Span = Range<usize>;
+pub type Span = Range<usize>;
 
 /// A file that was read: what problems point into. `Debug` keeps the text to itself, because it may hold secrets.
 #[derive(Clone)]
-pub(crate) struct Source {
+pub struct Source {
     path: PathBuf,
     text: String,
     /// Where each line begins.
@@ -24,7 +24,7 @@ pub(crate) struct Source {
 
 impl Source {
     /// `text`, as if it had been read from `path`. A byte order mark is no part of it.
-    pub(crate) fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+    pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
         let text: String = text.into();
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
         let lines = iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
@@ -38,7 +38,7 @@ impl Source {
     }
 
     /// What was read from `path`.
-    pub(crate) fn decode(path: &Path, bytes: Vec<u8>) -> Result<Self, LoadError> {
+    pub fn decode(path: &Path, bytes: Vec<u8>) -> Result<Self, LoadError> {
         String::from_utf8(bytes).map(|text| Self::new(path, text)).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             let byte = error.as_bytes().get(at).copied().unwrap_or_default();
@@ -50,12 +50,12 @@ impl Source {
     }
 
     /// The path as it was given.
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// What it says.
-    pub(crate) fn text(&self) -> &str {
+    pub fn text(&self) -> &str {
         &self.text
     }
 
@@ -65,7 +65,7 @@ impl Source {
     }
 
     /// Line and column of a byte, counted from 1; columns are characters.
-    pub(crate) fn position(&self, offset: usize) -> (usize, usize) {
+    pub fn position(&self, offset: usize) -> (usize, usize) {
         let offset = self.boundary(offset);
         let line = self.lines.partition_point(|start| *start <= offset);
         let start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or_default();

@@ -17,7 +17,7 @@ const MAX_NODES: usize = 100_000;
 const MAX_DEPTH: usize = 128;
 
 /// The tree of a text with one document, or the first thing that is wrong with it.
-pub(crate) fn parse(source: &Source) -> Result<Node, Vec<Problem>> {
+pub fn parse(source: &Source) -> Result<Node, Vec<Problem>> {
     Loader::new(source.text())
         .document()
         .map_err(|wrong| vec![Problem::error(format!("not YAML: {}", wrong.message)).at(wrong.span)])
