@@ -15,6 +15,7 @@ mod pid_files;
 mod restarts;
 mod rotation;
 mod socket;
+mod survival;
 mod tasks;
 mod terminal;
 mod tree;

@@ -217,7 +217,14 @@ impl Rpm {
 
     /// Waits until the daemon of pid `daemon` has ended.
     pub fn wait_daemon_gone(&self, daemon: i32) {
-        wait_until(format!("the end of daemon {daemon}"), || !self.mark.is_on(daemon));
+        // A process has closed its sockets when it is a zombie, not when its memory is gone.
+        wait_until(format!("the end of daemon {daemon}"), || {
+            !self.mark.is_on(daemon)
+                && read(Path::new(&format!("/proc/{daemon}/stat")))
+                    .rsplit(')')
+                    .next()
+                    .is_none_or(|rest| rest.is_empty() || rest.starts_with(" Z") || rest.starts_with(" X"))
+        });
     }
 
     /// The pids of all that this test started and that lives, the daemon and commands in the background included.

@@ -68,9 +68,9 @@ impl<'a> Context<'a> {
         Selector::new(word, &*self.cwd)
     }
 
-    /// The daemon, if there is one.
+    /// The daemon, if there is one, or was one that died.
     pub(crate) fn connect(&self) -> Result<Option<Connection>, Failure> {
-        Ok(Connection::connect(&self.home)?)
+        Ok(rpm_client::connect(&self.home)?)
     }
 
     /// The daemon, started if there is none.

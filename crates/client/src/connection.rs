@@ -73,6 +73,22 @@ impl Connection {
 
     /// Asks. The replies must be read to their end before the next request is sent.
     pub fn request(&mut self, request: &Request) -> Result<Replies<'_>, ClientError> {
+        let is_first = self.hello_within.is_some();
+        match self.send(request) {
+            // It was about to die, or to make place for another: nothing was asked of it yet.
+            Err(ClientError::Closed { .. }) if is_first => {
+                if let Ok(Some(successor)) = crate::connect(&self.home) {
+                    *self = successor;
+                }
+                self.send(request)?;
+            }
+            outcome => outcome?,
+        }
+        Ok(Replies { connection: self, ended: false })
+    }
+
+    /// Writes a request, after our hello if it is the first, and then reads theirs.
+    fn send(&mut self, request: &Request) -> Result<(), ClientError> {
         let mut frames = Vec::new();
         if self.hello_within.is_some() {
             let pid = std::process::id() as i32;
@@ -91,7 +107,7 @@ impl Connection {
             self.read_hello(limit)?;
             self.hello_within = None;
         }
-        Ok(Replies { connection: self, ended: false })
+        Ok(())
     }
 
     /// Waits until the daemon has closed the connection, as it does when it has ended.

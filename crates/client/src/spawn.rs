@@ -2,7 +2,7 @@
 
 use std::{
     fs::{DirBuilder, File, OpenOptions},
-    io::{self, Read},
+    io::{self, BufRead, BufReader, Read},
     os::{
         fd::{AsRawFd, OwnedFd},
         unix::{
@@ -34,6 +34,24 @@ pub const READY: &str = "ready\n";
 
 /// A daemon that has much to adopt may take its time; one that takes longer than this hangs.
 const READY_LIMIT_MS: u16 = 30_000;
+
+/// Connects to the daemon of `home`; `None` when there is none.
+///
+/// Where a daemon died its successor is started first: what it takes over is there, even if nobody looks after it.
+pub fn connect(home: &Home) -> Result<Option<Connection>, SpawnError> {
+    match Connection::connect(home)? {
+        None if has_died(home) => connect_or_spawn(home, || {}).map(|(connection, _)| Some(connection)),
+        found => Ok(found),
+    }
+}
+
+/// Whether a daemon of `home` has left its journal, and the system was not started again since.
+fn has_died(home: &Home) -> bool {
+    let Ok(boot) = std::fs::read_to_string("/proc/sys/kernel/random/boot_id") else { return false };
+    let mut first = String::new();
+    let read = File::open(home.journal()).and_then(|file| BufReader::new(file).read_line(&mut first));
+    read.is_ok() && first.contains(boot.trim())
+}
 
 /// Connects to the daemon of `home`, and starts one if there is none.
 ///

@@ -90,6 +90,11 @@ impl Home {
         self.root.join("state")
     }
 
+    /// What the daemon's successor goes on from if it dies. Not there after an end in good order.
+    pub fn journal(&self) -> PathBuf {
+        self.state_dir().join("journal")
+    }
+
     /// The pipe through which a process's stream reaches the pump.
     pub fn fifo(&self, id: ProcessId, stream: &str) -> PathBuf {
         self.state_dir().join(format!("{id}-{stream}.fifo"))

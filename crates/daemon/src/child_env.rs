@@ -4,6 +4,9 @@ use rpm_core::{AppSpec, Env, Home, Interpreter, ProcessId};
 
 use crate::ipc;
 
+/// The variable with the number of a process.
+const ID: &str = "pm_id";
+
 /// What the daemon knows of a process when it starts it.
 pub(crate) struct Facts<'a> {
     pub home: &'a Home,
@@ -53,7 +56,18 @@ pub(crate) fn compose(base: &Env, app: &AppSpec, facts: &Facts<'_>) -> Env {
 
 /// The entries that tell whose child a process is: it, and all that it starts, inherit them.
 pub(crate) fn marks(home: &Home, id: ProcessId) -> [String; 2] {
-    [format!("{}={}", home.persona().home_variable(), home.root().display()), format!("pm_id={id}")]
+    [home_mark(home), format!("{ID}={id}")]
+}
+
+/// The entry that tells of which home a process is.
+pub(crate) fn home_mark(home: &Home) -> String {
+    format!("{}={}", home.persona().home_variable(), home.root().display())
+}
+
+/// The number in an entry that tells of which process of its home somebody is.
+pub(crate) fn id_of_mark(entry: &[u8]) -> Option<ProcessId> {
+    let number = std::str::from_utf8(entry).ok()?.strip_prefix(ID)?.strip_prefix('=')?;
+    number.parse().ok().map(ProcessId)
 }
 
 #[cfg(test)]

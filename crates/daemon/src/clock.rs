@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
 
 /// An instant on both clocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Now {
     /// Milliseconds since the epoch. May jump.
     pub wall: i64,

@@ -7,12 +7,14 @@ mod effects;
 mod hear;
 mod inform;
 mod limits;
+mod recover;
 mod rotating;
 mod watching;
 
 pub(crate) use self::watching::check_watch;
 
 use std::{
+    cell::OnceCell,
     collections::VecDeque,
     io,
     time::{Duration, Instant},
@@ -31,12 +33,14 @@ use crate::{
     alarm::Alarm,
     clock::Now,
     ipc::Received,
+    journal::{Journal, Past},
     machine::Event,
     meter::Meter,
     procfs::Kinship,
     reap,
     server::Call,
     settings::Rotation,
+    strays::Strays,
     table::{Replies, Table},
     timers::Timers,
     watch::Watcher,
@@ -53,7 +57,30 @@ const KINSHIP_LIFE: Duration = Duration::from_millis(20);
 /// IPC messages that may wait. Then the children that send them wait.
 const MESSAGES: usize = 256;
 
-/// A process of a tree that is being stopped has ended, other than its main process.
+/// How trees are looked at, for the stops that are asked for together.
+struct Look {
+    taken: Instant,
+    kinship: Kinship,
+    /// Read when the first adopted process is stopped.
+    strays: OnceCell<Strays>,
+}
+
+impl Look {
+    fn new(kinship: Kinship) -> Self {
+        Self { taken: Instant::now(), kinship, strays: OnceCell::new() }
+    }
+
+    fn strays(&self, home: &Home) -> &Strays {
+        self.strays.get_or_init(|| {
+            Strays::look(home).unwrap_or_else(|error| {
+                tracing::error!("cannot read /proc: {error}");
+                Strays::default()
+            })
+        })
+    }
+}
+
+/// A process that is no child has ended: an adopted one, or one of a tree that is being stopped.
 struct Gone {
     id: ProcessId,
     pid: i32,
@@ -63,6 +90,7 @@ struct Gone {
 pub(crate) struct God {
     pub(crate) home: Home,
     pub(crate) table: Table,
+    pub(super) journal: Journal,
     /// What is to be fed to the machines, in order.
     queue: VecDeque<(ProcessId, Event)>,
     /// Deadlines on the monotonic clock, milliseconds.
@@ -72,8 +100,7 @@ pub(crate) struct God {
     meter: Meter,
     /// When memory is next held against the limits, on the monotonic clock; `None` while nothing has a limit.
     next_check: Option<u64>,
-    /// How trees are looked at; good for the stops that are asked for together.
-    kinship: Option<(Instant, Kinship)>,
+    kinship: Option<Look>,
     subscribers: Vec<Replies>,
     gone: mpsc::UnboundedSender<Gone>,
     /// Where IPC channels put what they hear.
@@ -85,8 +112,14 @@ pub(crate) struct God {
 }
 
 impl God {
-    /// Runs until somebody asks it to end, and gives back those who wait for that.
-    pub(crate) async fn run(home: Home, mut calls: mpsc::Receiver<Call>) -> io::Result<Vec<Replies>> {
+    /// Runs until somebody asks it to end, and gives back those who wait for that. First it takes over what the daemon
+    /// before it has left; then it calls `ready`.
+    pub(crate) async fn run(
+        home: Home,
+        (journal, past): (Journal, Option<Past>),
+        mut calls: mpsc::Receiver<Call>,
+        ready: impl FnOnce(),
+    ) -> io::Result<Vec<Replies>> {
         let mut children = signal(SignalKind::child())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
@@ -103,6 +136,7 @@ impl God {
         let mut god = Self {
             home,
             table: Table::default(),
+            journal,
             queue: VecDeque::new(),
             deadlines: Timers::default(),
             ticks: Timers::default(),
@@ -116,17 +150,24 @@ impl God {
             rotator,
             ending: None,
         };
+        if let Some(past) = past {
+            god.recover(past);
+        }
+        god.rewrite_journal();
+        ready();
         loop {
             god.work();
             if god.table.is_empty()
                 && god.queue.is_empty()
                 && let Some(waiting) = god.ending.take()
             {
+                god.journal.close();
                 return Ok(waiting);
             }
             god.sync_watcher();
             let deadline = god.next_deadline();
             let look = god.rotator.due();
+            let rewrite = god.journal.rewrite_due();
             alarm.set(god.next_tick())?;
             tokio::select! {
                 biased;
@@ -145,6 +186,7 @@ impl God {
                 heard = god.rotator.written() => god.logs_written(heard),
                 Some(report) = log_inbox.recv() => god.logs_reported(report),
                 () = sleep_until(look), if look.is_some() => god.look_at_logs(false),
+                () = sleep_until(rewrite), if rewrite.is_some() => god.rewrite_journal(),
                 () = sleep_until(deadline), if deadline.is_some() => god.fire_deadlines(),
                 () = sleep_until(god.next_check), if god.next_check.is_some() => god.check_limits(),
                 jumped = alarm.rings() => god.fire_ticks(jumped?),
@@ -165,10 +207,21 @@ impl God {
         if self
             .kinship
             .as_ref()
-            .is_some_and(|(taken, _)| self.queue.is_empty() || taken.elapsed() > KINSHIP_LIFE)
+            .is_some_and(|look| self.queue.is_empty() || look.taken.elapsed() > KINSHIP_LIFE)
         {
             self.kinship = None;
         }
+    }
+
+    /// Notes what is new about a process.
+    pub(crate) fn keep(&mut self, id: ProcessId) {
+        if let Some(process) = self.table.get(id) {
+            self.journal.keep(process);
+        }
+    }
+
+    fn rewrite_journal(&mut self) {
+        self.journal.rewrite(self.table.next_id(), self.table.iter());
     }
 
     /// Queues an event for one process.
@@ -182,9 +235,14 @@ impl God {
         while let Some(event) = next.take() {
             let Some(process) = self.table.get_mut(id) else { return };
             let effects = process.life.step(&process.policy, event, Now::read());
+            // Before it is acted on: if this daemon dies now, the next one knows what was meant to be done.
+            self.journal.keep(process);
             for effect in effects {
                 next = self.perform(id, effect).or(next);
             }
+        }
+        if let Some(process) = self.table.get_mut(id) {
+            process.tidy_pid_file();
         }
     }
 
@@ -227,7 +285,6 @@ impl God {
 
     fn main_ended(&mut self, id: ProcessId, pid: i32, exit: Exit) {
         let Some(process) = self.table.get_mut(id) else { return };
-        let _ = std::fs::remove_file(&process.pid_file);
         process.channel = None;
         process.triggers.clear();
         if let Some(stopping) = &mut process.stopping {
@@ -239,7 +296,10 @@ impl God {
     }
 
     fn survivor_gone(&mut self, id: ProcessId, pid: i32) {
-        if let Some(stopping) = self.table.get_mut(id).and_then(|process| process.stopping.as_mut()) {
+        if self.table.disown(pid).is_some() {
+            // Nobody but its parent is told how it ended.
+            self.main_ended(id, pid, Exit::Unknown);
+        } else if let Some(stopping) = self.table.get_mut(id).and_then(|process| process.stopping.as_mut()) {
             stopping.survivors.remove(&pid);
             self.finish_stop(id);
         }

@@ -18,7 +18,11 @@ use rpm_core::{Home, protocol::Reply};
 use tokio::{sync::mpsc, time::timeout};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format::Writer};
 
-use crate::{god::God, server};
+use crate::{
+    god::God,
+    journal::{Journal, JournalError},
+    server,
+};
 
 /// Requests that may wait for the god. More only wait on their sockets.
 const CALLS: usize = 256;
@@ -40,6 +44,9 @@ pub enum DaemonError {
         /// Why not.
         error: io::Error,
     },
+    /// What the daemon before has left cannot be taken over.
+    #[error("{0}")]
+    Past(String),
     /// The system refused something that it gives to everybody.
     #[error("{0}")]
     System(#[from] io::Error),
@@ -65,7 +72,8 @@ fn live(home: &Home, ready: &mut Option<Readiness>) -> Result<(), DaemonError> {
     for directory in [home.logs_dir(), home.pids_dir()] {
         fs::create_dir_all(&directory).map_err(at(&directory))?;
     }
-    log_to_stderr();
+    log_to_stderr(home.persona().title());
+    let journal = Journal::open(home)?;
     // Orphans of our trees come to us, so that a stop can find them and no zombie is left.
     if let Err(errno) = prctl::set_child_subreaper(true) {
         tracing::warn!("cannot adopt orphans: {errno}");
@@ -81,12 +89,14 @@ fn live(home: &Home, ready: &mut Option<Readiness>) -> Result<(), DaemonError> {
             home.root().display(),
             std::process::id()
         );
-        if let Some(ready) = ready.take() {
-            ready.say("ready");
-        }
         let (calls, inbox) = mpsc::channel(CALLS);
         let server = tokio::spawn(server::serve(listener, calls));
-        let waiting = God::run(home.clone(), inbox).await?;
+        let is_ready = || {
+            if let Some(ready) = ready.take() {
+                ready.say("ready");
+            }
+        };
+        let waiting = God::run(home.clone(), journal, inbox, is_ready).await?;
         server.abort();
         let _ = fs::remove_file(home.socket());
         let _ = fs::remove_file(&pid_file);
@@ -99,6 +109,12 @@ fn live(home: &Home, ready: &mut Option<Readiness>) -> Result<(), DaemonError> {
         }
         Ok(())
     })
+}
+
+impl From<JournalError> for DaemonError {
+    fn from(error: JournalError) -> Self {
+        Self::Past(error.to_string())
+    }
 }
 
 fn at(path: &std::path::Path) -> impl FnOnce(io::Error) -> DaemonError {
@@ -148,17 +164,20 @@ impl Readiness {
 }
 
 /// The daemon's own log, which its starter has put on standard error: PM2's form, `<date>: RPM log: <message>`.
-fn log_to_stderr() {
+fn log_to_stderr(title: &'static str) {
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::INFO)
         .with_writer(io::stderr)
-        .event_format(Pm2Line)
+        .event_format(Pm2Line { title })
         .finish();
     // A second daemon in one process (a test) keeps the first one's.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
-struct Pm2Line;
+/// Lines of PM2's form.
+struct Pm2Line {
+    title: &'static str,
+}
 
 impl<S, N> FormatEvent<S, N> for Pm2Line
 where
@@ -176,7 +195,8 @@ where
             tracing::Level::WARN => "warning",
             _ => "log",
         };
-        write!(writer, "{}: RPM {word}: ", chrono::Local::now().format("%Y-%m-%dT%H:%M:%S"))?;
+        let date = chrono::Local::now().format("%Y-%m-%dT%H:%M:%S");
+        write!(writer, "{date}: {} {word}: ", self.title)?;
         context.format_fields(writer.by_ref(), event)?;
         writeln!(writer)
     }

@@ -7,6 +7,7 @@
 mod tests;
 
 use rpm_core::{AppSpec, Exit, Signal, Status, protocol::EventKind};
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Now;
 
@@ -66,14 +67,15 @@ impl Policy {
 }
 
 /// One life of the child, from spawn to exit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Run {
     pub pid: i32,
     pub started: Now,
 }
 
 /// Where a process is. What is true only there is held only there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Phase {
     Stopped,
     /// A spawn was ordered; its outcome is the next event.
@@ -93,7 +95,8 @@ pub(crate) enum Phase {
 }
 
 /// What follows a stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Then {
     Rest,
     /// Start again, counted as a restart or not.
@@ -148,7 +151,7 @@ pub(crate) enum Effect {
 }
 
 /// The state of one process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Life {
     pub phase: Phase,
     /// The ↺ column.

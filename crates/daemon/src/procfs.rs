@@ -96,6 +96,11 @@ impl Snapshot {
         Self { stats, by_pid, children }
     }
 
+    /// All of them.
+    pub(crate) fn into_stats(self) -> Vec<Stat> {
+        self.stats
+    }
+
     /// The children of `pid`.
     pub(crate) fn children(&self, pid: i32) -> impl Iterator<Item = &Stat> {
         self.children.get(&pid).into_iter().flatten().map(|&index| &self.stats[index])

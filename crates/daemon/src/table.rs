@@ -4,13 +4,14 @@ mod resolve;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    io,
     path::PathBuf,
     sync::Arc,
 };
 
 use chrono::DateTime;
 use rpm_core::{
-    AppSpec, Env, Exit, Home, ProcessId, Watch,
+    AppSpec, Env, Exit, Home, ProcessId, Signal, Watch,
     cron::Zone,
     process::Told,
     protocol::{Acted, ProcessRef, Reply},
@@ -20,9 +21,10 @@ use tokio::sync::mpsc;
 use crate::{
     clock::Now,
     ipc::Channel,
+    journal::Kept,
     logs::{self, LogPaths, Pump},
     machine::{Life, Policy},
-    tree::Member,
+    tree::{self, Member},
 };
 
 /// Where the answers to one request go. It is answered in full when the last clone is dropped.
@@ -46,6 +48,12 @@ pub(crate) struct Process {
     pub tick: Option<i64>,
     pub logs: LogPaths,
     pub pid_file: PathBuf,
+    /// The pid file is there.
+    pub shown_pid: bool,
+    /// When its run began, in clock ticks since boot: with its pid, its identity.
+    pub birth: Option<u64>,
+    /// Its run is no child of this daemon: an earlier one started it. Held by a descriptor.
+    pub adopted: Option<Member>,
     /// Its output passes through these where lines get a date.
     pub pumps: Option<Pumps>,
     /// Counts its runs: what belongs to an earlier one is dropped.
@@ -97,7 +105,13 @@ impl Process {
     pub(crate) fn declare(&mut self, spec: Arc<AppSpec>, home: &Home, now: Now) {
         self.policy = Policy::of(&spec);
         self.logs = LogPaths::of(&spec, home, self.id);
-        self.pid_file = logs::pid_file(&spec, home, self.id);
+        let pid_file = logs::pid_file(&spec, home, self.id);
+        if self.shown_pid && pid_file != self.pid_file {
+            // The next run gets another.
+            let _ = std::fs::remove_file(&self.pid_file);
+            self.shown_pid = false;
+        }
+        self.pid_file = pid_file;
         self.unwatched = None;
         self.spec = spec;
         self.tick = self.next_tick(now.wall);
@@ -111,9 +125,30 @@ impl Process {
         schedule.next_after(after, zone).map(|tick| tick.timestamp_millis())
     }
 
+    /// Takes the pid file away when nothing runs. Between two runs without a pause it stays: it is written over.
+    pub(crate) fn tidy_pid_file(&mut self) {
+        if self.shown_pid && self.life.run().is_none() {
+            let _ = std::fs::remove_file(&self.pid_file);
+            self.shown_pid = false;
+        }
+    }
+
     /// Its number and name.
     pub(crate) fn reference(&self) -> ProcessRef {
         ProcessRef { id: self.id, name: self.spec.name.clone() }
+    }
+
+    /// Signals its main process alone, if it runs and was not taken in yet.
+    pub(crate) fn signal_main(&self, signal: Signal) -> io::Result<()> {
+        match (self.life.run(), &self.adopted) {
+            (Some(_), Some(main)) => {
+                main.signal(signal);
+                Ok(())
+            }
+            // One that has ended but was not taken in yet keeps its pid: no stranger can have it.
+            (Some(run), None) => tree::signal_child(run.pid, signal),
+            (None, _) => Ok(()),
+        }
     }
 
     /// What a waiter is told.
@@ -152,24 +187,42 @@ impl Table {
         if self.processes.is_empty() {
             self.next_id = 0;
         }
-        let id = ProcessId(self.next_id);
-        self.next_id += 1;
+        let declared = Kept {
+            id: ProcessId(self.next_id),
+            instance: self.free_instance(&spec.name),
+            unique_id,
+            increment: self.next_increment(&spec),
+            life: Life::new(now),
+            birth: None,
+            spec,
+            base_env,
+        };
+        self.restore(declared, home, now)
+    }
+
+    /// Puts a process in as it was kept.
+    pub(crate) fn restore(&mut self, kept: Kept, home: &Home, now: Now) -> &mut Process {
+        let Kept { id, spec, base_env, instance, unique_id, increment, life, birth } = kept;
+        self.expect_id(id.0.saturating_add(1));
         let mut process = Process {
             id,
             policy: Policy::of(&spec),
             base_env,
-            instance: self.free_instance(&spec.name),
+            instance,
             unique_id,
-            life: Life::new(now),
             deadline: None,
             tick: None,
             logs: LogPaths::of(&spec, home, id),
             pid_file: logs::pid_file(&spec, home, id),
+            shown_pid: life.run().is_some(),
+            life,
+            birth,
+            adopted: None,
             pumps: None,
             runs: 0,
             channel: None,
             told: Told::default(),
-            increment: self.next_increment(&spec),
+            increment,
             triggers: Vec::new(),
             outdated: false,
             unwatched: None,
@@ -179,6 +232,16 @@ impl Table {
         };
         process.tick = process.next_tick(now.wall);
         self.processes.entry(id).or_insert(process)
+    }
+
+    /// The number that the next process gets.
+    pub(crate) fn next_id(&self) -> u32 {
+        self.next_id
+    }
+
+    /// Numbers below `next` were given.
+    pub(crate) fn expect_id(&mut self, next: u32) {
+        self.next_id = self.next_id.max(next);
     }
 
     /// The lowest number that no process of this name has.

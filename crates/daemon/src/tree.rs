@@ -23,6 +23,8 @@ use crate::procfs::{Kinship, Stat, environ_has};
 pub(crate) struct Owner<'a> {
     /// The main process.
     pub pid: i32,
+    /// Processes that may be its orphans although they are no children of this daemon.
+    pub strays: &'a [Stat],
     /// Entries of the environment which its whole tree inherits, and no other.
     pub marks: &'a [String],
 }
@@ -37,13 +39,18 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// Takes hold of a process that was just seen in the tree of `owner`, unless it has ended.
-    fn hold(pid: i32, owner: &Owner<'_>, is_kin: impl Fn(i32) -> bool) -> Option<Self> {
-        let before = Stat::read(pid).filter(|stat| stat.is_alive() && is_kin(stat.ppid))?;
+    /// Takes hold of the main process of a run that an earlier daemon began, unless it has ended.
+    pub(crate) fn main(pid: i32, birth: u64) -> Option<Self> {
+        Self::hold(pid, pid, |stat| stat.start == birth)
+    }
+
+    /// Takes hold of a process of which `is_meant` is true, unless it has ended.
+    fn hold(pid: i32, group: i32, is_meant: impl Fn(&Stat) -> bool) -> Option<Self> {
+        let before = Stat::read(pid).filter(|stat| stat.is_alive() && is_meant(stat))?;
         let pidfd = pidfd_open(rustix::process::Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
         // Between the look and the open the pid may have been given to a stranger.
         let same = Stat::read(pid).is_some_and(|now| now.start == before.start && now.is_alive());
-        same.then(|| Self { pid, in_group: before.pgrp == owner.pid, pidfd: Arc::new(pidfd) })
+        same.then(|| Self { pid, in_group: before.pgrp == group, pidfd: Arc::new(pidfd) })
     }
 
     /// Signals it; a process that has ended is no error.
@@ -72,8 +79,14 @@ pub(crate) fn members(kinship: &Kinship, owner: &Owner<'_>, is_main: impl Fn(i32
         }
     }
     // A pid that was given to a stranger meanwhile has another parent.
-    let is_kin = |ppid| ppid == owner.pid || ppid == daemon || found.contains(&ppid);
-    found.iter().filter_map(|&pid| Member::hold(pid, owner, is_kin)).collect()
+    let is_kin = |stat: &Stat| stat.ppid == owner.pid || stat.ppid == daemon || found.contains(&stat.ppid);
+    let mut members: Vec<_> = found.iter().filter_map(|&pid| Member::hold(pid, owner.pid, is_kin)).collect();
+    for stray in owner.strays.iter().filter(|stray| stray.pid != owner.pid && !is_main(stray.pid)) {
+        if !found.contains(&stray.pid) {
+            members.extend(Member::hold(stray.pid, owner.pid, |stat| stat.start == stray.start));
+        }
+    }
+    members
 }
 
 /// Signals the group that `leader` leads, itself included. A group that is gone is no error.

@@ -84,7 +84,7 @@ fn acted(home: &Home, order: &Order) -> Result<(), String> {
 }
 
 fn connect(home: &Home) -> Result<Connection, String> {
-    match Connection::connect(home) {
+    match rpm_client::connect(home) {
         Ok(Some(connection)) => Ok(connection),
         Ok(None) => Err(format!("no daemon runs in {}", home.root().display())),
         Err(error) => Err(error.to_string()),

@@ -1,16 +1,17 @@
 //! Carrying out what the machine decides.
 
-use std::{io, path::Path, sync::Arc};
+use std::{io, os::fd::OwnedFd, path::Path, sync::Arc};
 
 use rpm_core::{AppSpec, Home, ProcessId, Signal, process::Told, protocol::Reply};
+use tokio::sync::mpsc;
 
-use super::{God, Gone, reply};
+use super::{God, Gone, Look, reply};
 use crate::{
     child_env::{self, Facts},
     ipc::Channel,
     logs::{Form, LogError, Output, Pump, Stream},
     machine::{Ask, Effect, Event},
-    procfs::Kinship,
+    procfs::{Kinship, Stat},
     reap,
     spawn::{self, SpawnError},
     table::{Process, Pumps},
@@ -50,7 +51,11 @@ impl God {
             Effect::Emit(what) => self.emit(id, what),
             Effect::Settled => self.settle(id),
             Effect::Forget => {
-                let process = self.table.remove(id);
+                self.journal.forget(id);
+                let mut process = self.table.remove(id);
+                if let Some(process) = &mut process {
+                    process.tidy_pid_file();
+                }
                 self.rewatch(process.is_some_and(|process| !process.spec.watch.is_off()), None);
             }
         }
@@ -69,6 +74,9 @@ impl God {
         match self.try_spawn(id) {
             Ok(pid) => {
                 self.table.own(pid, id);
+                if let Some(process) = self.table.get_mut(id) {
+                    process.birth = Stat::read(pid).map(|stat| stat.start);
+                }
                 if self.table.get(id).is_some_and(|process| process.spec.max_memory_restart.is_some()) {
                     self.expect_checks();
                 }
@@ -85,6 +93,8 @@ impl God {
         process.runs += 1;
         process.outdated = false;
         process.stopping = None;
+        process.birth = None;
+        process.adopted = None;
         process.told = Told::default();
         let (channel, theirs) = if speaks_ipc(&process.spec) {
             let (ours, theirs) = Channel::open(id, process.runs, self.messages.clone())?;
@@ -107,9 +117,13 @@ impl God {
         let command =
             spawn::Command { app: &process.spec, env: &env, stdin, stdout, stderr, channel: theirs };
         let pid = spawn::spawn(&command)?;
-        if let Err(error) = write_pid_file(process, pid) {
-            tracing::warn!("pid file {}: {error}", process.pid_file.display());
-        }
+        process.shown_pid = match write_pid_file(process, pid) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!("pid file {}: {error}", process.pid_file.display());
+                false
+            }
+        };
         Ok(pid)
     }
 
@@ -144,21 +158,30 @@ impl God {
         let Some(run) = process.life.run() else { return };
         process.stopping.get_or_insert_default();
         if !process.spec.treekill {
-            if let Err(error) = tree::signal_child(run.pid, signal) {
+            if let Err(error) = process.signal_main(signal) {
                 tracing::error!("cannot send {signal} to pid {}: {error}", run.pid);
             }
             return;
         }
         let members = self.members(id, run.pid);
         self.watch(id, members);
-        let Some(stopping) = self.table.get(id).and_then(|process| process.stopping.as_ref()) else { return };
-        for member in stopping.survivors.values().filter(|member| !member.in_group) {
+        let Some(process) = self.table.get(id) else { return };
+        let Some(stopping) = process.stopping.as_ref() else { return };
+        // A leader that is no child of ours may be taken in by its parent at any time: its group is not ours then.
+        let is_adopted = process.adopted.is_some();
+        for member in stopping.survivors.values().filter(|member| is_adopted || !member.in_group) {
             member.signal(signal);
+        }
+        if let Some(main) = process.adopted.as_ref().filter(|_| stopping.main.is_none()) {
+            main.signal(signal);
         }
         // Once the leader was taken in, its pid is kept from strangers only by those who are left of its group.
         let is_groups_own =
             stopping.main.is_none() || stopping.survivors.values().any(|member| member.in_group);
-        if is_groups_own && let Err(error) = tree::signal_group(run.pid, signal) {
+        if is_groups_own
+            && !is_adopted
+            && let Err(error) = tree::signal_group(run.pid, signal)
+        {
             tracing::error!("cannot send {signal} to process group {}: {error}", run.pid);
         }
         self.finish_stop(id);
@@ -170,15 +193,17 @@ impl God {
             return Vec::new();
         }
         let marks = child_env::marks(&self.home, id);
-        let Self { kinship, table, .. } = self;
+        let Self { home, kinship, table, .. } = self;
         if kinship.is_none() {
             match Kinship::look() {
-                Ok(found) => *kinship = Some((std::time::Instant::now(), found)),
+                Ok(kinship_now) => *kinship = Some(Look::new(kinship_now)),
                 Err(error) => tracing::error!("cannot read /proc: {error}"),
             }
         }
-        let Some((_, kinship)) = kinship else { return Vec::new() };
-        tree::members(kinship, &Owner { pid, marks: &marks }, |pid| table.is_main(pid))
+        let Some(look) = kinship else { return Vec::new() };
+        let is_adopted = table.get(id).is_some_and(|process| process.adopted.is_some());
+        let strays = if is_adopted { look.strays(home).of(id) } else { &[] };
+        tree::members(&look.kinship, &Owner { pid, strays, marks: &marks }, |pid| table.is_main(pid))
     }
 
     /// Waits for the end of each of `members`.
@@ -189,14 +214,14 @@ impl God {
         for member in members {
             let (pid, pidfd, gone) = (member.pid, member.pidfd(), self.gone.clone());
             if stopping.survivors.insert(pid, member).is_none() {
-                tokio::spawn(async move {
-                    if let Err(error) = reap::end_of(Arc::clone(&pidfd)).await {
-                        tracing::warn!("cannot watch pid {pid}: {error}");
-                    }
-                    let _ = gone.send(Gone { id, pid });
-                });
+                tokio::spawn(tell_end(id, pid, pidfd, gone));
             }
         }
+    }
+
+    /// Hears of the end of a process that is no child.
+    pub(super) fn await_end(&self, id: ProcessId, pid: i32, pidfd: Arc<OwnedFd>) {
+        tokio::spawn(tell_end(id, pid, pidfd, self.gone.clone()));
     }
 
     /// Tells the machine of the end of a process that is being stopped, once nobody of its tree is left.
@@ -223,21 +248,38 @@ impl God {
     }
 }
 
+async fn tell_end(id: ProcessId, pid: i32, pidfd: Arc<OwnedFd>, gone: mpsc::UnboundedSender<Gone>) {
+    if let Err(error) = reap::end_of(pidfd).await {
+        tracing::warn!("cannot watch pid {pid}: {error}");
+    }
+    let _ = gone.send(Gone { id, pid });
+}
+
 /// Whether a run gets an IPC channel: Node does, and what says that it uses one.
 fn speaks_ipc(app: &AppSpec) -> bool {
     let program = Path::new(app.interpreter.as_str()).file_name().and_then(|name| name.to_str());
     matches!(program, Some("node" | "nodejs" | "bun")) || app.wait_ready || app.shutdown_with_message
 }
 
-/// Where the next run writes to. Pumps are kept from run to run.
+/// Where the next run writes to.
 fn prepare_output(process: &mut Process, home: &Home) -> Result<Output, LogError> {
-    if process.spec.disable_logs {
-        process.pumps = None;
-        return Output::none(&process.logs);
+    prepare_pumps(process, home)?;
+    match &process.pumps {
+        Some(pumps) => Ok(Output {
+            stdout: pumps.out.open_for_child()?.into(),
+            stderr: pumps.error.open_for_child()?.into(),
+        }),
+        None if process.spec.disable_logs => Output::none(&process.logs),
+        None => Output::direct(&process.logs),
     }
-    let Some(form) = Form::of(&process.spec, process.id, process.logs.combined.is_some()) else {
+}
+
+/// The pumps of a process whose lines need work; they are kept from run to run.
+pub(super) fn prepare_pumps(process: &mut Process, home: &Home) -> Result<(), LogError> {
+    let form = Form::of(&process.spec, process.id, process.logs.combined.is_some());
+    let Some(form) = form.filter(|_| !process.spec.disable_logs) else {
         process.pumps = None;
-        return Output::direct(&process.logs);
+        return Ok(());
     };
     let current = process.pumps.take().filter(|pumps| pumps.logs == process.logs && pumps.form == form);
     let pumps = match current {
@@ -256,10 +298,8 @@ fn prepare_output(process: &mut Process, home: &Home) -> Result<Output, LogError
             }
         }
     };
-    let output =
-        Output { stdout: pumps.out.open_for_child()?.into(), stderr: pumps.error.open_for_child()?.into() };
     process.pumps = Some(pumps);
-    Ok(output)
+    Ok(())
 }
 
 fn write_pid_file(process: &Process, pid: i32) -> io::Result<()> {

@@ -57,6 +57,7 @@ impl God {
             if let (Some(process), Some(env)) = (self.table.get_mut(id), &env) {
                 process.base_env = Arc::clone(env);
             }
+            self.keep(id);
             if matches!(act.action, Action::Stop | Action::Delete) {
                 self.unwatch(id);
             }

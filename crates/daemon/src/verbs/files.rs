@@ -77,6 +77,7 @@ impl God {
             if let Some(process) = self.table.get_mut(id) {
                 process.instance = saved.instance;
             }
+            self.keep(id);
         }
     }
 }

@@ -13,7 +13,6 @@ use super::refuse;
 use crate::{
     god::{God, reply},
     table::{Process, Replies},
-    tree,
 };
 
 impl God {
@@ -25,9 +24,8 @@ impl God {
         };
         self.announce(&ids, replies);
         for process in ids.into_iter().filter_map(|id| self.table.get(id)) {
-            // One that has ended but was not taken in yet keeps its pid: no stranger can have it.
             if let Some(run) = process.life.run().filter(|run| self.table.is_main(run.pid))
-                && let Err(error) = tree::signal_child(run.pid, request.signal)
+                && let Err(error) = process.signal_main(request.signal)
             {
                 return refuse(replies, Failure::Io(format!("pid {}: {error}", run.pid)));
             }

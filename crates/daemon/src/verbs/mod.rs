@@ -38,6 +38,7 @@ impl God {
         self.arm_tick(id);
         self.rewatch(is_watched, Some(replies));
         self.emit(id, EventKind::Created);
+        self.keep(id);
         if start {
             self.post(id, Event::Start);
         } else {
@@ -59,6 +60,7 @@ impl God {
         if let Some(process) = self.table.get_mut(id) {
             let is_watched = !spec.watch.is_off();
             process.declare(spec, &self.home, Now::read());
+            self.keep(id);
             self.arm_tick(id);
             self.rewatch(is_watched, Some(replies));
         }

@@ -61,6 +61,7 @@ impl God {
             if let (Some(process), Some(env)) = (self.table.get_mut(id), env) {
                 process.base_env = Arc::clone(env);
             }
+            self.keep(id);
             self.order(id, Event::Restart, replies);
         }
     }

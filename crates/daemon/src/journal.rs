@@ -1,0 +1,265 @@
+//! What must survive the daemon: who was declared, and where each life is.
+//!
+//! One file of records, a line of JSON each, appended before the daemon acts on them. A record that was handed to the
+//! kernel survives a daemon that is killed; nothing waits for the disk. When the file has grown it is written anew,
+//! beside the old one, and takes its place. A daemon that ends in good order takes the file away: who finds it knows
+//! that a daemon died.
+
+mod past;
+mod record;
+
+use std::{
+    collections::HashMap,
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::{fd::AsFd, unix::fs::OpenOptionsExt},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use rpm_core::{AppSpec, Env, Home, ProcessId};
+use rustix::fs::{FallocateFlags, fallocate};
+
+pub(crate) use self::past::{Kept, Past};
+use self::record::{Declared, FORMAT, Header, Record};
+use crate::{clock::Now, machine::Life, table::Process};
+
+/// Bytes that the file may grow by before it is written anew.
+const GROWTH: u64 = 1 << 20;
+
+/// Milliseconds between two attempts to write to a disk that is full.
+const RETRY: u64 = 1_000;
+
+/// Why a daemon cannot go on from what another has left.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JournalError {
+    #[error("{path}: {error}")]
+    Io { path: PathBuf, error: io::Error },
+    #[error(
+        "{path} has format {found}, this version reads up to {FORMAT}: use the newer rpm that wrote it, or move the \
+         file away"
+    )]
+    Newer { path: PathBuf, found: u32 },
+}
+
+/// The file, and what stands in it.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    path: PathBuf,
+    file: File,
+    boot: String,
+    /// Numbers of the environments that are written: many processes share one.
+    environments: HashMap<Arc<Env>, u32>,
+    /// The number of the next one.
+    next_environment: u32,
+    written: HashMap<ProcessId, Written>,
+    /// Bytes of whole records.
+    length: u64,
+    /// The length at which it is written anew.
+    limit: u64,
+    /// When to try again, on the monotonic clock: the file lacks something.
+    retry: Option<u64>,
+}
+
+/// The state of one process that the file has.
+#[derive(Debug)]
+struct Written {
+    spec: Arc<AppSpec>,
+    env: Arc<Env>,
+    instance: u32,
+    life: Life,
+    birth: Option<u64>,
+}
+
+impl Written {
+    fn of(process: &Process) -> Self {
+        Self {
+            spec: Arc::clone(&process.spec),
+            env: Arc::clone(&process.base_env),
+            instance: process.instance,
+            life: process.life.clone(),
+            birth: process.birth,
+        }
+    }
+
+    /// Whether the declaration of `process` is the one that was written.
+    fn declares(&self, process: &Process) -> bool {
+        Arc::ptr_eq(&self.spec, &process.spec)
+            && Arc::ptr_eq(&self.env, &process.base_env)
+            && self.instance == process.instance
+    }
+}
+
+impl Journal {
+    /// Reads what the last daemon of this home has left, if it did not end in good order, and begins a new file.
+    ///
+    /// The old file stays in place until [`Self::rewrite`]: the caller takes over what it tells first.
+    pub(crate) fn open(home: &Home) -> Result<(Self, Option<Past>), JournalError> {
+        let path = home.journal();
+        let past = Past::read(&path)?;
+        let file = fresh(&path).map_err(|error| JournalError::Io { path: path.clone(), error })?;
+        let journal = Self {
+            path,
+            file,
+            boot: boot_id(),
+            environments: HashMap::new(),
+            next_environment: 0,
+            written: HashMap::new(),
+            length: 0,
+            limit: 0,
+            retry: None,
+        };
+        Ok((journal, past))
+    }
+
+    /// Names the boot of this system: pids of another mean nothing.
+    pub(crate) fn boot(&self) -> &str {
+        &self.boot
+    }
+
+    /// Writes what is new about a process.
+    pub(crate) fn keep(&mut self, process: &Process) {
+        let known = self.written.get(&process.id);
+        let is_declared = known.is_some_and(|known| known.declares(process));
+        if is_declared
+            && known.is_some_and(|known| known.life == process.life && known.birth == process.birth)
+        {
+            return;
+        }
+        let mut lines = Vec::with_capacity(1024);
+        if !is_declared {
+            self.declare(process, &mut lines);
+        }
+        Record::life(process).write_to(&mut lines);
+        if self.append(&lines) {
+            self.written.insert(process.id, Written::of(process));
+        }
+    }
+
+    /// A process is no longer in the table.
+    pub(crate) fn forget(&mut self, id: ProcessId) {
+        if self.written.remove(&id).is_some() {
+            let mut line = Vec::new();
+            Record::Forgotten { id }.write_to(&mut line);
+            self.append(&line);
+        }
+    }
+
+    /// When the file is to be written anew, on the monotonic clock; `None` while it is not.
+    pub(crate) fn rewrite_due(&self) -> Option<u64> {
+        if self.length > self.limit { Some(0) } else { self.retry }
+    }
+
+    /// Writes the whole file anew. It takes the place of the old one, or nothing changes.
+    pub(crate) fn rewrite<'a>(&mut self, next_id: u32, processes: impl Iterator<Item = &'a Process>) {
+        self.environments.clear();
+        self.next_environment = 0;
+        self.written.clear();
+        let mut lines = Vec::new();
+        Record::Header(Header { format: FORMAT, boot: self.boot.clone(), next_id }).write_to(&mut lines);
+        let processes: Vec<_> = processes.collect();
+        for process in &processes {
+            self.declare(process, &mut lines);
+            Record::life(process).write_to(&mut lines);
+        }
+        let replace = || {
+            let mut file = fresh(&self.path)?;
+            file.write_all(&lines)?;
+            // A power cut must not find the new name with nothing behind it.
+            if !processes.is_empty() {
+                file.sync_data()?;
+            }
+            fs::rename(temporary(&self.path), &self.path)?;
+            // Room for what comes, also when the disk is full by then. Not every file system can.
+            let _ = fallocate(file.as_fd(), FallocateFlags::KEEP_SIZE, lines.len() as u64, GROWTH);
+            Ok(file)
+        };
+        match replace() {
+            Ok(file) => {
+                self.file = file;
+                self.length = lines.len() as u64;
+                self.limit = self.length * 2 + GROWTH;
+                if self.retry.take().is_some() {
+                    tracing::info!("{} is complete again", self.path.display());
+                }
+                for process in processes {
+                    self.written.insert(process.id, Written::of(process));
+                }
+            }
+            Err(error) => {
+                self.limit = self.length * 2 + GROWTH;
+                self.failed(&error);
+            }
+        }
+    }
+
+    /// All has ended in good order: nobody has to go on from here.
+    pub(crate) fn close(self) {
+        let _ = fs::remove_file(temporary(&self.path));
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::error!("{}: {error}", self.path.display());
+        }
+    }
+
+    /// The declaration of `process`, and its environment if that is new here.
+    fn declare(&mut self, process: &Process, lines: &mut Vec<u8>) {
+        let env = match self.environments.get(&process.base_env) {
+            Some(&number) => number,
+            None => {
+                let number = self.next_environment;
+                self.next_environment += 1;
+                self.environments.insert(Arc::clone(&process.base_env), number);
+                Record::Env { number, env: Arc::clone(&process.base_env) }.write_to(lines);
+                number
+            }
+        };
+        Record::Declared(Declared::of(process, env)).write_to(lines);
+    }
+
+    /// Appends whole records, or nothing. Says once that it cannot.
+    fn append(&mut self, lines: &[u8]) -> bool {
+        match self.file.write_all(lines) {
+            Ok(()) => {
+                self.length += lines.len() as u64;
+                true
+            }
+            Err(error) => {
+                // Half a record would make the next one unreadable.
+                let _ = self.file.set_len(self.length);
+                // An environment with a number may not have been written.
+                self.environments.clear();
+                self.written.clear();
+                self.failed(&error);
+                false
+            }
+        }
+    }
+
+    fn failed(&mut self, error: &io::Error) {
+        if self.retry.replace(Now::read().mono + RETRY).is_none() {
+            tracing::error!(
+                "{}: {error}: what changes now would be lost if the daemon died; trying again each second",
+                self.path.display()
+            );
+        }
+    }
+}
+
+/// The file that takes the place of the present one when it is complete.
+fn temporary(path: &std::path::Path) -> PathBuf {
+    path.with_extension("new")
+}
+
+fn fresh(path: &std::path::Path) -> io::Result<File> {
+    let path = temporary(path);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)
+}
+
+/// What the kernel calls the time since it was started.
+fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}

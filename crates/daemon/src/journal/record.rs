@@ -1,0 +1,88 @@
+//! The records of the journal.
+
+use std::sync::Arc;
+
+use rpm_core::{AppSpec, Env, ProcessId};
+use serde::{Deserialize, Serialize};
+
+use crate::{machine::Life, table::Process};
+
+/// Raised when an older program would misread the file.
+pub(super) const FORMAT: u32 = 1;
+
+/// One line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Record {
+    /// The first line.
+    Header(Header),
+    /// An environment that declarations refer to.
+    Env { number: u32, env: Arc<Env> },
+    /// A process was declared, or anew.
+    Declared(Declared),
+    /// A life has moved on.
+    Life {
+        id: ProcessId,
+        life: Life,
+        /// When its run began, in clock ticks since boot: with its pid, its identity.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        birth: Option<u64>,
+    },
+    /// A process left the table.
+    Forgotten { id: ProcessId },
+}
+
+/// What the file is.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Header {
+    pub format: u32,
+    /// The boot in which the pids mean something.
+    pub boot: String,
+    /// The number that the next process gets.
+    pub next_id: u32,
+}
+
+/// All that makes up a process but its life.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Declared {
+    pub id: ProcessId,
+    pub app: Arc<AppSpec>,
+    /// The number of its environment.
+    pub env: u32,
+    pub instance: u32,
+    pub unique_id: Arc<str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub increment: Option<i64>,
+}
+
+impl Declared {
+    pub(super) fn of(process: &Process, env: u32) -> Self {
+        Self {
+            id: process.id,
+            app: Arc::clone(&process.spec),
+            env,
+            instance: process.instance,
+            unique_id: Arc::clone(&process.unique_id),
+            increment: process.increment,
+        }
+    }
+}
+
+impl Record {
+    pub(super) fn life(process: &Process) -> Self {
+        Self::Life { id: process.id, life: process.life.clone(), birth: process.birth }
+    }
+
+    /// Appends the line to `lines`.
+    pub(super) fn write_to(&self, lines: &mut Vec<u8>) {
+        let start = lines.len();
+        match serde_json::to_writer(&mut *lines, self) {
+            Ok(()) => lines.push(b'\n'),
+            // Our own types have text keys only, so this cannot be; half a line must not stand there in any case.
+            Err(error) => {
+                tracing::error!("a record of the journal: {error}");
+                lines.truncate(start);
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Processes of this home that are no children of this daemon: an earlier daemon started them, or their ancestors.
+
+use std::{collections::HashMap, fs, io};
+
+use rpm_core::{Home, ProcessId};
+
+use crate::{
+    child_env,
+    procfs::{Snapshot, Stat},
+};
+
+/// Who bears this home's marks, by the process that they name.
+#[derive(Debug, Default)]
+pub(crate) struct Strays {
+    by_id: HashMap<ProcessId, Vec<Stat>>,
+}
+
+impl Strays {
+    /// Reads the environment of each live process that this user may look into. Children of this daemon are left
+    /// out: they are found faster.
+    pub(crate) fn look(home: &Home) -> io::Result<Self> {
+        let home_mark = child_env::home_mark(home);
+        let mut by_id: HashMap<_, Vec<_>> = HashMap::new();
+        let me = std::process::id() as i32;
+        for stat in Snapshot::take()?.into_stats() {
+            if stat.pid == me || stat.ppid == me || !stat.is_alive() {
+                continue;
+            }
+            // Kernel threads have none, and those of other users cannot be read.
+            let Ok(environ) = fs::read(format!("/proc/{}/environ", stat.pid)) else { continue };
+            let mut variables = environ.split(|&byte| byte == 0);
+            if variables.clone().any(|variable| variable == home_mark.as_bytes())
+                && let Some(id) = variables.find_map(child_env::id_of_mark)
+            {
+                by_id.entry(id).or_default().push(stat);
+            }
+        }
+        Ok(Self { by_id })
+    }
+
+    /// Those of `id`.
+    pub(crate) fn of(&self, id: ProcessId) -> &[Stat] {
+        self.by_id.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The main process of `id`, of a run that nobody has noted: the first that leads a session of its own. `is_old`
+    /// tells what remained of earlier runs.
+    pub(crate) fn main_of(&self, id: ProcessId, is_old: impl Fn(&Stat) -> bool) -> Option<&Stat> {
+        let leaders = self.of(id).iter().filter(|stat| stat.session == stat.pid && !is_old(stat));
+        leaders.min_by_key(|stat| stat.start)
+    }
+}

@@ -1,0 +1,241 @@
+//! The daemon is killed: the next one goes on where it was, and nothing is lost, nobody runs twice.
+
+use std::{collections::BTreeSet, fs};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use rpm_tests::{Rpm, wait_for, wait_until};
+
+fn signal(pid: i32, signal: Signal) {
+    kill(Pid::from_raw(pid), signal).unwrap();
+}
+
+/// Kills the daemon as an out-of-memory killer would.
+fn lose_daemon(rpm: &Rpm) -> i32 {
+    let daemon = rpm.daemon().unwrap();
+    signal(daemon, Signal::SIGKILL);
+    rpm.wait_daemon_gone(daemon);
+    daemon
+}
+
+fn journal(rpm: &Rpm) -> String {
+    fs::read_to_string(rpm.home().join("state/journal")).unwrap()
+}
+
+fn set_journal(rpm: &Rpm, text: &str) {
+    fs::write(rpm.home().join("state/journal"), text).unwrap();
+}
+
+#[test]
+fn the_next_daemon_takes_over_what_runs() {
+    let rpm = Rpm::new();
+    rpm.forever("web", "--namespace front");
+    rpm.ok("start forever.sh --name two -i 2");
+    rpm.ok("restart web");
+    rpm.forever("resting", "");
+    rpm.ok("stop resting");
+    let facts = |rpm: &Rpm| {
+        let list = rpm.jlist();
+        let fact = |entry: &rpm_tests::Entry| {
+            let uptime = entry.number("pm_uptime");
+            (
+                entry.id(),
+                entry.name().to_owned(),
+                entry.pid(),
+                entry.status().to_owned(),
+                entry.restarts(),
+                uptime,
+            )
+        };
+        list.iter().map(fact).collect::<Vec<_>>()
+    };
+    let before = facts(&rpm);
+    let processes = rpm.children();
+    let old = lose_daemon(&rpm);
+    assert_eq!(rpm.children(), processes, "they outlive the daemon");
+    // Even a verb that only looks finds them.
+    assert_eq!(facts(&rpm), before);
+    assert_eq!(rpm.children(), processes);
+    assert_ne!(rpm.daemon(), Some(old));
+    // And new ones are numbered on.
+    assert_eq!(rpm.forever("later", "").id(), 4);
+}
+
+#[test]
+fn what_was_taken_over_is_stopped_with_its_whole_tree() {
+    let rpm = Rpm::new();
+    rpm.ok("start family.js --name family --kill-timeout 300");
+    let family = wait_for("six processes", || Some(rpm.children()).filter(|all| all.len() == 6));
+    lose_daemon(&rpm);
+    rpm.ok("restart family");
+    let renewed = wait_for("six others", || Some(rpm.children()).filter(|all| all.len() == 6));
+    assert!(family.is_disjoint(&renewed), "{family:?} {renewed:?}");
+    lose_daemon(&rpm);
+    rpm.ok("delete all");
+    assert!(rpm.children().is_empty(), "{:?}", rpm.children());
+}
+
+#[test]
+fn kill_finds_what_a_dead_daemon_left() {
+    let rpm = Rpm::new();
+    rpm.forever("web", "");
+    lose_daemon(&rpm);
+    rpm.ok("kill").says("All Applications Stopped");
+    wait_until("all to end", || rpm.processes().is_empty());
+    assert!(!rpm.home().join("state/journal").exists(), "an end in good order leaves no journal");
+    assert!(rpm.jlist().is_empty());
+    assert!(rpm.daemon().is_none(), "and no daemon is started to look");
+}
+
+#[test]
+fn what_was_taken_over_is_restarted_when_it_ends() {
+    let rpm = Rpm::new();
+    let before = rpm.forever("web", "");
+    lose_daemon(&rpm);
+    rpm.ok("list");
+    signal(before.pid(), Signal::SIGKILL);
+    let after = rpm.wait_where("web", "restarted", |entry| entry.restarts() == 1 && entry.pid() != 0);
+    assert_ne!(after.pid(), before.pid());
+    assert_eq!(rpm.children(), BTreeSet::from([after.pid()]));
+}
+
+#[test]
+fn what_ended_unseen_is_treated_by_its_rules() {
+    let rpm = Rpm::new();
+    let service = rpm.forever("service", "");
+    let task = rpm.forever("task", "--no-autorestart");
+    lose_daemon(&rpm);
+    for pid in [service.pid(), task.pid()] {
+        signal(pid, Signal::SIGKILL);
+    }
+    wait_until("both to end", || rpm.children().is_empty());
+    let service = rpm.wait_where("service", "online again", |entry| entry.pid() != 0);
+    assert_eq!((service.status(), service.restarts()), ("online", 1));
+    assert_eq!(rpm.entry("task").status(), "stopped");
+    assert!(rpm.log("rpm").contains("App [task:1] exited with unknown"), "{}", rpm.log("rpm"));
+}
+
+#[test]
+fn a_stop_that_was_under_way_is_finished() {
+    let rpm = Rpm::new();
+    rpm.script("slow.sh", "#!/bin/bash\ntrap ': > asked' INT\n: > up\nwhile :; do sleep 0.05; done\n");
+    rpm.ok("start slow.sh --kill-timeout 60000");
+    wait_until("it to be up", || rpm.path("up").exists());
+    let stop = rpm.start("delete slow");
+    wait_until("it to be asked", || rpm.path("asked").exists());
+    lose_daemon(&rpm);
+    assert_ne!(stop.output().code, Some(0), "nobody can say that it is done");
+    fs::remove_file(rpm.path("asked")).unwrap();
+    // Somebody needs a daemon again.
+    assert_eq!(rpm.entry("slow").status(), "stopping");
+    wait_until("it to be asked again", || rpm.path("asked").exists());
+    let pid = rpm.entry("slow").pid();
+    signal(pid, Signal::SIGKILL);
+    wait_until("it to be forgotten", || rpm.jlist().is_empty());
+}
+
+#[test]
+fn a_run_that_was_not_noted_is_found() {
+    let rpm = Rpm::new();
+    let before = rpm.forever("web", "");
+    lose_daemon(&rpm);
+    // As if the daemon had died right after the spawn.
+    let text = journal(&rpm);
+    let noted = text.lines().last().unwrap();
+    assert!(noted.contains(&format!("\"pid\":{}", before.pid())), "{noted}");
+    set_journal(&rpm, text.strip_suffix(&format!("{noted}\n")).unwrap());
+    let after = rpm.wait_status("web", "online");
+    assert_eq!((after.pid(), after.restarts()), (before.pid(), 0));
+    assert_eq!(rpm.children(), BTreeSet::from([before.pid()]));
+}
+
+#[test]
+fn a_stranger_with_the_same_pid_is_left_alone() {
+    let rpm = Rpm::new();
+    let ours = rpm.forever("web", "--no-autorestart");
+    lose_daemon(&rpm);
+    signal(ours.pid(), Signal::SIGKILL);
+    wait_until("it to end", || rpm.children().is_empty());
+    let mut stranger = std::process::Command::new("sleep").arg("1000000").spawn().unwrap();
+    let pid = stranger.id();
+    set_journal(&rpm, &journal(&rpm).replace(&format!("\"pid\":{}", ours.pid()), &format!("\"pid\":{pid}")));
+    assert_eq!(rpm.entry("web").status(), "stopped");
+    rpm.ok("delete all");
+    assert!(stranger.try_wait().unwrap().is_none(), "a process that is not ours was ended");
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+}
+
+#[test]
+fn dated_lines_arrive_once_each() {
+    let rpm = Rpm::new();
+    rpm.script("count.sh", "#!/bin/bash\nfor ((i = 0; i < 20000; i++)); do echo \"line $i\"; done\n: > done\nexec sleep 1000000\n");
+    rpm.ok("start count.sh --time");
+    // At any moment while it writes.
+    while !rpm.path("done").exists() {
+        lose_daemon(&rpm);
+        rpm.ok("ping");
+    }
+    let lines = || rpm.entry("count").log("out").lines().count();
+    wait_until("all lines", || lines() >= 20000);
+    let log = rpm.entry("count").log("out");
+    let numbers: Vec<usize> =
+        log.lines().map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect();
+    assert!(numbers.iter().copied().eq(0..20000), "{} lines", numbers.len());
+}
+
+#[test]
+fn a_journal_of_a_newer_version_is_refused_and_nothing_touched() {
+    let rpm = Rpm::new();
+    rpm.forever("web", "");
+    let processes = rpm.children();
+    lose_daemon(&rpm);
+    let good = journal(&rpm);
+    let newer = good.replacen("\"format\":1", "\"format\":99,\"more\":[]", 1);
+    set_journal(&rpm, &newer);
+    rpm.fails("start forever.sh --name other").complains("format 99").complains("newer rpm");
+    assert_eq!((rpm.children(), journal(&rpm)), (processes.clone(), newer));
+    set_journal(&rpm, &good);
+    assert_eq!(rpm.statuses(), ["web:online"]);
+    assert_eq!(rpm.children(), processes);
+}
+
+#[test]
+fn damaged_records_cost_only_themselves() {
+    let rpm = Rpm::new();
+    rpm.forever("a", "");
+    rpm.forever("b", "");
+    let processes = rpm.children();
+    lose_daemon(&rpm);
+    let text = journal(&rpm);
+    set_journal(&rpm, &format!("{text}{{\"life\": nonsense\n\0\0\0\n{{\"forgotten\":{{\"id\":1}}"));
+    assert_eq!(rpm.statuses(), ["a:online", "b:online"]);
+    assert_eq!(rpm.children(), processes);
+    assert!(rpm.home().join("state/journal.damaged").exists());
+    lose_daemon(&rpm);
+    set_journal(&rpm, "no journal at all\n");
+    // The processes live, but who they are is lost; nothing is done to them.
+    rpm.ok("start forever.sh --name c");
+    assert_eq!(rpm.statuses(), ["c:online"]);
+    assert!(rpm.children().is_superset(&processes));
+    for pid in processes {
+        signal(pid, Signal::SIGKILL);
+    }
+}
+
+#[test]
+fn the_daemons_of_many_deaths_leave_one_of_each() {
+    let rpm = Rpm::new();
+    rpm.ok("start forever.sh --name many -i 8");
+    for round in 0..5 {
+        let verb = rpm.start(if round % 2 == 0 { "restart many" } else { "start forever.sh --name more -f" });
+        lose_daemon(&rpm);
+        drop(verb.output());
+        rpm.ok("list");
+        wait_until("all to be online", || rpm.statuses().iter().all(|status| status.ends_with(":online")));
+        let known: BTreeSet<_> = rpm.jlist().iter().map(rpm_tests::Entry::pid).collect();
+        assert_eq!(rpm.children(), known, "{}", rpm.log("rpm"));
+    }
+}
