@@ -7,6 +7,7 @@ mod catalogue;
 mod cron;
 mod daemon;
 mod environment;
+mod foreground;
 mod log_files;
 mod monit;
 mod names;

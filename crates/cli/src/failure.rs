@@ -19,6 +19,8 @@ pub(crate) enum Failure {
     Help(String),
     /// All has been said.
     Said,
+    /// All has been said, and the exit code tells more.
+    Exit(u8),
     /// `[RPM] …` on standard output.
     Told(String),
     /// `[RPM][ERROR] …` on standard error.
@@ -64,6 +66,7 @@ pub(crate) fn conclude(out: &mut Output, outcome: Result<(), Failure>) -> ExitCo
     let mut code = if outcome.is_ok() { SUCCESS } else { FAILURE };
     match outcome {
         Ok(()) | Err(Failure::Said) => {}
+        Err(Failure::Exit(told)) => code = told,
         Err(Failure::Help(text)) => {
             code = SUCCESS;
             out.data(text.as_bytes());

@@ -4,6 +4,7 @@
 
 pub(crate) mod follow;
 pub(crate) mod print;
+pub(crate) mod session;
 pub(crate) mod source;
 pub(crate) mod stream;
 pub(crate) mod tail;

@@ -11,6 +11,7 @@ mod deploy;
 mod extensions;
 mod failure;
 mod files;
+mod foreground;
 mod host;
 mod logs;
 mod module_conf;

@@ -18,6 +18,8 @@ pub(crate) struct Output {
     persona: Persona,
     /// Nothing but data is written.
     pub(crate) silent: bool,
+    /// Standard output is for others: what is worth a warning is told on standard error, and the rest is not.
+    pub(crate) terse: bool,
     /// The colours of standard output.
     pub(crate) paint: Paint,
     error_paint: Paint,
@@ -32,6 +34,7 @@ impl Output {
         Self {
             persona,
             silent: silenced,
+            terse: false,
             paint: Paint::decide(&variable, io::stdout().is_terminal()),
             error_paint: Paint::decide(&variable, io::stderr().is_terminal()),
             broken: None,
@@ -74,12 +77,18 @@ impl Output {
 
     /// `[RPM] …`
     pub(crate) fn info(&mut self, message: &str) {
+        if self.terse {
+            return;
+        }
         let prefix = self.paint.paint(Style::GREEN, &format!("[{}] ", self.persona.title()));
         self.line(&format!("{prefix}{}", safe(message)));
     }
 
     /// `[RPM][WARN] …`
     pub(crate) fn warn(&mut self, message: &str) {
+        if self.terse {
+            return self.alert(message);
+        }
         let prefix = self.paint.paint(Style::YELLOW, &format!("[{}][WARN] ", self.persona.title()));
         self.line(&format!("{prefix}{}", safe(message)));
     }

@@ -10,6 +10,7 @@ mod daemon;
 mod delete;
 mod deploy;
 mod describe;
+mod dev;
 mod env;
 mod examples;
 mod flush;
@@ -33,6 +34,7 @@ mod report;
 mod reset;
 mod restart;
 mod resurrect;
+mod runtime;
 mod save;
 mod scale;
 mod send;
@@ -174,6 +176,9 @@ impl<'a> Invocation<'a> {
 #[derive(Args, Debug, Default)]
 struct Nothing {}
 
+/// A program that runs apps in the foreground: its name, who calls, the arguments.
+type Foreground = fn(&str, Persona, Vec<String>, &mut Output) -> Result<(), Failure>;
+
 /// Does what was typed.
 pub(crate) fn run(program: &mut Program) -> Result<(), Failure> {
     let Program { persona, ref mut args, ref mut out } = *program;
@@ -190,9 +195,23 @@ pub(crate) fn run(program: &mut Program) -> Result<(), Failure> {
     if args.first().is_some_and(|first| first == web::SERVER) {
         return web::be_server(&args);
     }
+    let version = |out: &mut Output| out.data(concat!(env!("CARGO_PKG_VERSION"), "\n").as_bytes());
+    let foreground = match persona {
+        Persona::Runtime => Some(("pm2-runtime", runtime::run as Foreground)),
+        Persona::Dev => Some(("pm2-dev", dev::run as Foreground)),
+        Persona::Rpm | Persona::Pm2 => None,
+    };
+    if let Some((name, run)) = foreground {
+        let own = args.iter().take_while(|arg| *arg != "--");
+        if own.into_iter().any(|arg| ["-v", "-V", "--version"].contains(&arg.as_str())) {
+            version(out);
+            return Ok(());
+        }
+        return run(name, persona, args, out);
+    }
     match split(args) {
         Line::Version => {
-            out.data(concat!(env!("CARGO_PKG_VERSION"), "\n").as_bytes());
+            version(out);
             Ok(())
         }
         Line::Help => Err(Failure::Help(help(persona))),

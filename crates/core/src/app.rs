@@ -236,6 +236,11 @@ impl AppSpec {
         }
     }
 
+    /// Whether it was installed by `install`: PM2 leaves such apps out of `all`, of dumps and of the table of apps.
+    pub fn is_module(&self) -> bool {
+        self.extras.get("pmx_module") == Some(&serde_json::Value::Bool(true))
+    }
+
     /// Whether its instances share log files: as declared, else PM2's rule, by which plain forks carry no id.
     pub fn merges_logs(&self) -> bool {
         self.merge_logs.unwrap_or_else(|| {

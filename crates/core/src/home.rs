@@ -20,12 +20,13 @@ impl Home {
     /// Where the home is: the persona's variable (`RPM_HOME`, `PM2_HOME`), else `~/.rpm` or `~/.pm2`.
     ///
     /// `variable` looks up an environment variable; a relative home is taken from `cwd`. `None` when neither the
-    /// persona's variable nor `HOME` is set.
+    /// persona's variable nor `HOME` is set. `pm2-dev` ends by removing its home, so that nobody chooses it.
     pub fn locate(persona: Persona, variable: impl Fn(&str) -> Option<String>, cwd: &Path) -> Option<Self> {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let root = match set(persona.home_variable()) {
+        let chosen = set(persona.home_variable()).filter(|_| persona != Persona::Dev);
+        let root = match chosen {
             Some(root) => cwd.join(root),
-            None => cwd.join(set("HOME")?).join(format!(".{}", persona.word())),
+            None => cwd.join(set("HOME")?).join(persona.home_directory()),
         };
         Some(Self::new(root, persona))
     }
@@ -141,6 +142,8 @@ mod tests {
         assert_eq!(located(Persona::Pm2, &vars), Some("/p".into()));
         assert_eq!(located(Persona::Rpm, &vars[2..]), Some("/h/.rpm".into()));
         assert_eq!(located(Persona::Pm2, &vars[2..]), Some("/h/.pm2".into()));
+        assert_eq!(located(Persona::Runtime, &vars), Some("/p".into()));
+        assert_eq!(located(Persona::Dev, &vars), Some("/h/.pm2-dev".into()));
         assert_eq!(located(Persona::Rpm, &[("RPM_HOME", "")]), None);
         assert_eq!(located(Persona::Rpm, &[("RPM_HOME", "rel")]), Some("/cwd/rel".into()));
     }

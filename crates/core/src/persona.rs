@@ -10,6 +10,10 @@ pub enum Persona {
     Rpm,
     /// The drop-in for PM2.
     Pm2,
+    /// PM2 in the foreground, as the program of a container.
+    Runtime,
+    /// PM2 in the foreground while somebody writes the app, with a home of its own.
+    Dev,
 }
 
 impl Persona {
@@ -17,6 +21,8 @@ impl Persona {
     pub fn of_program(argv0: &Path) -> Self {
         match argv0.file_name().and_then(|name| name.to_str()) {
             Some("pm2") => Self::Pm2,
+            Some("pm2-runtime" | "pm2-docker") => Self::Runtime,
+            Some("pm2-dev") => Self::Dev,
             _ => Self::Rpm,
         }
     }
@@ -25,7 +31,7 @@ impl Persona {
     pub fn word(self) -> &'static str {
         match self {
             Self::Rpm => "rpm",
-            Self::Pm2 => "pm2",
+            Self::Pm2 | Self::Runtime | Self::Dev => "pm2",
         }
     }
 
@@ -33,7 +39,7 @@ impl Persona {
     pub fn title(self) -> &'static str {
         match self {
             Self::Rpm => "RPM",
-            Self::Pm2 => "PM2",
+            Self::Pm2 | Self::Runtime | Self::Dev => "PM2",
         }
     }
 
@@ -41,7 +47,16 @@ impl Persona {
     pub fn home_variable(self) -> &'static str {
         match self {
             Self::Rpm => "RPM_HOME",
-            Self::Pm2 => "PM2_HOME",
+            Self::Pm2 | Self::Runtime | Self::Dev => "PM2_HOME",
+        }
+    }
+
+    /// The home below the user's directory.
+    pub fn home_directory(self) -> &'static str {
+        match self {
+            Self::Rpm => ".rpm",
+            Self::Pm2 | Self::Runtime => ".pm2",
+            Self::Dev => ".pm2-dev",
         }
     }
 }
@@ -51,9 +66,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_link_named_pm2_is_the_drop_in() {
+    fn only_links_named_as_pm2s_programs_are_the_drop_in() {
         assert_eq!(Persona::of_program(Path::new("/usr/bin/pm2")), Persona::Pm2);
         assert_eq!(Persona::of_program(Path::new("pm2")), Persona::Pm2);
+        assert_eq!(Persona::of_program(Path::new("/usr/bin/pm2-runtime")), Persona::Runtime);
+        assert_eq!(Persona::of_program(Path::new("pm2-docker")), Persona::Runtime);
+        assert_eq!(Persona::of_program(Path::new("pm2-dev")), Persona::Dev);
         assert_eq!(Persona::of_program(Path::new("/opt/pm2/rpm")), Persona::Rpm);
         assert_eq!(Persona::of_program(Path::new("")), Persona::Rpm);
     }

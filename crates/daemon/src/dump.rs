@@ -58,7 +58,7 @@ pub(crate) fn save(home: &Home, table: &Table) -> Result<PathBuf, DumpError> {
     let write = || -> io::Result<()> {
         let text = match home.persona() {
             Persona::Rpm => serde_json::to_vec_pretty(&collect(table))?,
-            Persona::Pm2 => serde_json::to_vec_pretty(&pm2::collect(table)?)?,
+            _ => serde_json::to_vec_pretty(&pm2::collect(table)?)?,
         };
         let fresh = path.with_extension(format!("{}.new", home.persona().word()));
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;

@@ -47,18 +47,19 @@ pub(crate) enum SettingsError {
 }
 
 impl Rotation {
-    /// What holds without a setting. `rpm` bounds its logs from the start; called as `pm2` it does what pm2-logrotate
-    /// does, once that is set up.
+    /// What holds without a setting. `rpm` bounds its logs from the start, and so does a container, whose logs go
+    /// elsewhere; called as `pm2` it does what pm2-logrotate does, once that is set up.
     fn usual(persona: Persona) -> Self {
         let is_rpm = persona == Persona::Rpm;
+        let passes_on = matches!(persona, Persona::Runtime | Persona::Dev);
         Self {
             max_size: Bytes(10 << 20),
-            retain: Some(30),
+            retain: Some(if passes_on { 1 } else { 30 }),
             max_total: is_rpm.then_some(Bytes(1 << 30)),
             compress: false,
             date_format: "YYYY-MM-DD_HH-mm-ss".to_owned(),
             zone: Zone::Local,
-            schedule: if is_rpm { None } else { Schedule::parse("0 0 * * *").ok() },
+            schedule: if is_rpm || passes_on { None } else { Schedule::parse("0 0 * * *").ok() },
             interval: 30_000,
             modules: true,
         }
@@ -90,7 +91,7 @@ impl Rotation {
         persona: Persona,
     ) -> Result<Option<Self>, (&'static str, String)> {
         let mut rotation = Self::usual(persona);
-        let Some(settings) = settings else { return Ok((persona == Persona::Rpm).then_some(rotation)) };
+        let Some(settings) = settings else { return Ok((persona != Persona::Pm2).then_some(rotation)) };
         let said = Said(settings);
         if said.value("enabled")? == Some(false) {
             return Ok(None);
@@ -163,11 +164,13 @@ mod tests {
     }
 
     #[test]
-    fn rpm_rotates_unless_told_otherwise_and_pm2_when_it_is_set_up() {
+    fn all_rotate_unless_told_otherwise_but_pm2_when_it_is_set_up() {
         let usual = Rotation::usual(Persona::Rpm);
         assert_eq!(read(Persona::Rpm, &Value::Null), Ok(Some(usual)));
         assert_eq!(read(Persona::Rpm, &json!({ "enabled": "false" })), Ok(None));
         assert_eq!(read(Persona::Pm2, &Value::Null), Ok(None));
+        let container = read(Persona::Runtime, &Value::Null).unwrap().unwrap();
+        assert_eq!((container.retain, container.schedule), (Some(1), None));
         let pm2 = read(Persona::Pm2, &json!({})).unwrap().unwrap();
         assert_eq!((pm2.max_total, pm2.schedule.unwrap().as_str()), (None, "0 0 * * *"));
     }

@@ -32,6 +32,8 @@ pub(crate) struct Options {
     pub(crate) extensions: Option<String>,
     /// The declared app is written to a file.
     pub(crate) write: bool,
+    /// The daemon lives as long as this command, and its apps' output is shown.
+    pub(crate) foreground: bool,
     /// For `startup` and its kind.
     pub(crate) service: Service,
 }
@@ -243,6 +245,11 @@ const OPTIONS: &[Opt] = &[
         "number",
         Says(|_, _| {}),
         "Accepted for PM2's sake: actions are carried out side by side",
+    ),
+    flag(
+        "--no-daemon",
+        Says(|options, _| options.foreground = true),
+        "Stay in the foreground: show all output, and end the apps when this ends",
     ),
     flag("--attach", Says(|options, _| options.attach = true), "Show its output afterwards"),
     value(

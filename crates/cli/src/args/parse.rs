@@ -31,6 +31,22 @@ pub(crate) fn parse<A: Args>(
     Ok((options, own))
 }
 
+/// The arguments without the options that nobody knows, for programs that tolerate them.
+pub(crate) fn tolerated<A: Args>(mut args: Vec<String>) -> Vec<String> {
+    let command = A::augment_args(options::describe(Command::new("verb"), false));
+    let mut known: Vec<&str> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
+    known.extend(command.get_arguments().filter_map(clap::Arg::get_all_aliases).flatten());
+    known.push("help");
+    let own = args.iter().position(|arg| arg == "--").unwrap_or(args.len());
+    let apps = args.split_off(own);
+    args.retain(|arg| match arg.strip_prefix("--") {
+        Some(option) => known.contains(&option.split('=').next().unwrap_or_default()),
+        None => true,
+    });
+    args.extend(apps);
+    args
+}
+
 /// What is wrong with the arguments, as PM2's parser says it.
 fn refusal(error: &clap::Error, mut command: Command) -> Failure {
     let culprit = match error.get(ContextKind::InvalidArg) {
@@ -147,6 +163,13 @@ mod tests {
         assert_eq!(refused("a --nam x"), "\n  error: unknown option `--nam' (did you mean `--name'?)\n");
         assert!(refused("a --name").contains("option `--name <name>' argument missing"));
         assert!(refused("a --lines x").contains("--lines"));
+    }
+
+    #[test]
+    fn unknown_options_can_be_tolerated() {
+        let args = ["a", "--bogus", "--lines=3", "--node-args", "x", "--odd=1", "--", "--mine"];
+        let kept = tolerated::<Sample>(args.map(str::to_owned).to_vec());
+        assert_eq!(kept, ["a", "--lines=3", "--node-args", "x", "--", "--mine"]);
     }
 
     #[test]

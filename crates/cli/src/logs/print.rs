@@ -39,6 +39,10 @@ pub(crate) struct Printer {
     form: Form,
     /// day.js tokens of the date before each new line.
     pub(crate) timestamp: Option<String>,
+    /// Lines of the daemon are labelled, too.
+    pub(crate) labels_daemon: bool,
+    /// What is marked in new lines.
+    pub(crate) highlight: Option<Vec<u8>>,
     /// Columns of the widest label so far.
     width: usize,
 }
@@ -68,7 +72,7 @@ impl Lines {
 impl Printer {
     pub(crate) fn new(paint: Paint, form: Form, timestamp: Option<String>) -> Self {
         // PM2 begins with three columns.
-        Self { paint, form, timestamp, width: 3 }
+        Self { paint, form, timestamp, labels_daemon: true, highlight: None, width: 3 }
     }
 
     /// A line that was in the file already.
@@ -87,6 +91,9 @@ impl Printer {
         match self.form {
             Form::Json => return json(lines, source, line),
             Form::Fields => return fields(lines, source, line),
+            Form::Labelled if source.stream == Stream::Daemon && !self.labels_daemon => {
+                return raw(lines, source, line);
+            }
             Form::Raw | Form::Labelled => {}
         }
         if let Some(format) = &self.timestamp {
@@ -100,7 +107,8 @@ impl Printer {
         if width > self.width {
             self.width = width + 1;
         }
-        self.push(lines, source, &source.label, self.width, line);
+        let marked = self.highlight.as_ref().map(|text| mark(line, text, self.paint));
+        self.push(lines, source, &source.label, self.width, marked.as_deref().unwrap_or(line));
     }
 
     fn push(&self, lines: &mut Lines, source: &Source, label: &str, width: usize, line: &[u8]) {
@@ -142,6 +150,20 @@ impl Printer {
             push_json(lines, &Line { timestamp: iso_now(), r#type: "process_event", status, app_name });
         }
     }
+}
+
+/// The line with every occurrence of `text` in a style of its own.
+fn mark(line: &[u8], text: &[u8], paint: Paint) -> Vec<u8> {
+    let styled = paint.paint(Style::MARKED, &String::from_utf8_lossy(text));
+    let mut marked = Vec::with_capacity(line.len() + styled.len());
+    let mut rest = line;
+    while let Some(at) = rest.windows(text.len().max(1)).position(|window| window == text) {
+        marked.extend_from_slice(&rest[..at]);
+        marked.extend_from_slice(styled.as_bytes());
+        rest = &rest[at + text.len()..];
+    }
+    marked.extend_from_slice(rest);
+    marked
 }
 
 fn json(lines: &mut Lines, source: &Source, line: &[u8]) {
@@ -273,6 +295,16 @@ mod tests {
         );
         let (text, _) = shown(|printer, lines| printer.event(lines, &event), Form::Labelled);
         assert_eq!(text, "");
+    }
+
+    #[test]
+    fn what_is_looked_for_is_marked() {
+        assert_eq!(mark(b"a bb a", b"a", Paint(false)), b"a bb a");
+        let marked = String::from_utf8(mark(b"a bb a", b"bb", Paint(true))).unwrap();
+        assert!(
+            marked.starts_with("a \x1b[") && marked.ends_with(" a") && marked.contains("bb"),
+            "{marked:?}"
+        );
     }
 
     #[test]

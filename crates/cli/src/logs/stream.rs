@@ -49,7 +49,7 @@ impl Stream {
                 }
                 Wake::Changed(path) => self.look(Some(path), printer, &mut lines, out),
                 Wake::Lost => self.look(None, printer, &mut lines, out),
-                Wake::Listening | Wake::Process(_) | Wake::DaemonGone => {}
+                Wake::Listening | Wake::Process(_) | Wake::DaemonGone | Wake::Signal(_) | Wake::Child => {}
             }
             if out.is_broken() {
                 return;

@@ -7,6 +7,7 @@ use std::{
     sync::mpsc::Sender,
 };
 
+use nix::sys::signal::Signal;
 use notify::{EventKind, INotifyWatcher, RecursiveMode, Watcher};
 
 use super::follow::Mark;
@@ -27,6 +28,10 @@ pub(crate) enum Wake {
     DaemonGone,
     /// Nobody reads any more.
     Unread,
+    /// A signal for us.
+    Signal(Signal),
+    /// A child has ended.
+    Child,
 }
 
 /// Watches the directories of files: a directory tells of files that are not there yet, too.

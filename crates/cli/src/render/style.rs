@@ -27,6 +27,7 @@ impl Style {
     pub(crate) const BOLD_GREEN: Self = Self::new("\x1b[32m\x1b[1m", "\x1b[22m\x1b[39m");
     pub(crate) const BOLD_YELLOW: Self = Self::new("\x1b[33m\x1b[1m", "\x1b[22m\x1b[39m");
     pub(crate) const BOLD_RED: Self = Self::new("\x1b[31m\x1b[1m", "\x1b[22m\x1b[39m");
+    pub(crate) const MARKED: Self = Self::new("\x1b[100m", "\x1b[49m");
     pub(crate) const BOLD_INVERSE: Self = Self::new("\x1b[7m\x1b[1m", "\x1b[22m\x1b[27m");
 
     /// The style of a status.

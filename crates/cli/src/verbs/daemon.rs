@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use nix::sys::signal::SigSet;
 use rpm_client::READY_FD;
 use rpm_core::{Home, Persona};
 
@@ -17,6 +18,8 @@ pub(super) fn launch() -> Result<(), Failure> {
 
 /// Is the daemon until it ends.
 pub(super) fn run(persona: Persona) -> Result<(), Failure> {
+    // Signals are how a daemon is ended, whatever its starter held back.
+    let _ = SigSet::empty().thread_set_mask();
     let home = Home::locate(persona, variable, Path::new("/"))
         .ok_or_else(|| Failure::Error(format!("no home: set {} or HOME", persona.home_variable())))?;
     let ready = variable(READY_FD).and_then(|number| number.parse().ok());

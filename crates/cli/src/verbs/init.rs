@@ -31,12 +31,12 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
     let (name, text) = match (context.persona(), simple) {
         (Persona::Rpm, false) => ("ecosystem.toml", include_str!("../templates/ecosystem.toml")),
         (Persona::Rpm, true) => ("ecosystem.toml", include_str!("../templates/simple.toml")),
-        (Persona::Pm2, false) => ("ecosystem.config.js", include_str!("../templates/ecosystem.config.js")),
-        (Persona::Pm2, true) => ("ecosystem.config.js", include_str!("../templates/simple.config.js")),
+        (_, false) => ("ecosystem.config.js", include_str!("../templates/ecosystem.config.js")),
+        (_, true) => ("ecosystem.config.js", include_str!("../templates/simple.config.js")),
     };
     let path = context.cwd.join(name);
     // PM2 overwrites what is there.
-    let overwrites = context.options.force || context.persona() == Persona::Pm2;
+    let overwrites = context.options.force || context.persona() != Persona::Rpm;
     let mut options = OpenOptions::new();
     let options = options.write(true).create(overwrites).truncate(overwrites).create_new(!overwrites);
     options.open(&path).and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| {

@@ -9,21 +9,38 @@ use rpm_core::{
 };
 
 use super::{Invocation, Nothing, Verb};
-use crate::{act, context::Context, failure::Failure};
+use crate::{
+    act,
+    context::Context,
+    failure::Failure,
+    foreground::{self, Manner},
+};
 
 pub(super) const VERB: Verb =
     Verb { name: "resurrect", aliases: &[], about: "Start what was saved", takes_options: false, run };
 
 fn run(invocation: Invocation) -> Result<(), Failure> {
     let (mut context, Nothing {}) = invocation.read()?;
+    if context.options.foreground {
+        return foreground::run(&mut context, Manner::default(), |context, _| {
+            let mut connection = saved(context)?;
+            foreground::announce(context, Some(&mut connection))
+        });
+    }
+    let mut connection = saved(&mut context)?;
+    context.show_list(Some(&mut connection))
+}
+
+/// Starts what was saved, which may be nothing.
+fn saved(context: &mut Context) -> Result<Connection, Failure> {
     let mut connection = context.connect_or_spawn()?;
     context.out.info("Resurrecting");
-    match restore(&mut context, &mut connection, None) {
+    match restore(context, &mut connection, None) {
         // A machine that boots for the first time has nothing to restore, and that is no failure, as in PM2.
         Err(ClientError::Failed(failure @ Refusal::NoDump)) => context.out.error(&failure.to_string()),
         outcome => outcome?,
     }
-    context.show_list(Some(&mut connection))
+    Ok(connection)
 }
 
 /// Starts what `dump`, else the home's own, names and is not there.

@@ -18,6 +18,7 @@ use crate::{
     apps::Declared,
     context::{self, Context},
     failure::Failure,
+    foreground::{self, Manner},
     written,
 };
 
@@ -43,16 +44,33 @@ struct Start {
 const DEFAULT_FILES: [&str; 2] = ["ecosystem.config.js", "ecosystem.toml"];
 
 fn run(invocation: Invocation) -> Result<(), Failure> {
-    let (mut context, Start { mut targets, args }) = invocation.read()?;
+    let (mut context, Start { targets, args }) = invocation.read()?;
+    if context.options.foreground {
+        return foreground::run(&mut context, Manner::default(), |context, heed| {
+            let mut connection = all(context, targets, args, heed)?;
+            foreground::announce(context, connection.as_mut())
+        });
+    }
+    let mut connection = all(&mut context, targets, args, &mut |_| {})?;
+    attach::conclude(context, connection.as_mut())
+}
+
+/// Starts what is named, or the default file. `heed` is told of apps before they are started.
+pub(super) fn all(
+    context: &mut Context,
+    mut targets: Vec<String>,
+    args: Vec<String>,
+    heed: &mut dyn FnMut(&AppSpec),
+) -> Result<Option<Connection>, Failure> {
     if targets.is_empty() {
         let file = DEFAULT_FILES.iter().find(|file| context.cwd.join(file).exists());
         let file = file.ok_or_else(|| Failure::Error(format!("File {} not found", DEFAULT_FILES[0])))?;
         targets.push((*file).to_owned());
     }
-    let declared = Declared::new(&mut context, args)?;
+    let declared = Declared::new(context, args)?;
     // Nothing is started, nor is a daemon, before every file has been found to be in order.
     let files: Vec<_> = targets.iter().filter(|target| is_ecosystem_file(target)).cloned().collect();
-    let mut files = load_all(&mut context, &declared, &files)?.into_iter();
+    let mut files = load_all(context, &declared, &files)?.into_iter();
     let mut connection = None;
     for target in &targets {
         let plan = if is_ecosystem_file(target) {
@@ -61,10 +79,10 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
             if connection.is_none() {
                 connection = context.connect()?;
             }
-            plan(&mut context, connection.as_mut(), &declared, target)?
+            plan(context, connection.as_mut(), &declared, target)?
         };
         if let (Plan::Script(app), true) = (&plan, context.options.write) {
-            written::write(&mut context, &app.name, target, declared.args())?;
+            written::write(context, &app.name, target, declared.args())?;
         }
         let daemon = match connection.take() {
             Some(daemon) => daemon,
@@ -72,12 +90,18 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
         };
         let daemon = connection.insert(daemon);
         match plan {
-            Plan::Apps(loaded) => apps(&mut context, daemon, &declared, loaded, Action::Restart)?,
-            Plan::Listed => listed(&mut context, daemon, &declared, target)?,
-            Plan::Script(app) => script(&mut context, daemon, &declared, app)?,
+            Plan::Apps(loaded) => {
+                loaded.iter().for_each(&mut *heed);
+                apps(context, daemon, &declared, loaded, Action::Restart)?;
+            }
+            Plan::Listed => listed(context, daemon, &declared, target)?,
+            Plan::Script(app) => {
+                heed(&app);
+                script(context, daemon, &declared, app)?;
+            }
         }
     }
-    attach::conclude(context, connection.as_mut())
+    Ok(connection)
 }
 
 /// What a target turns out to be.

@@ -184,7 +184,7 @@ fn program(persona: Persona, cwd: &Path) -> Result<PathBuf, Failure> {
         (_, Persona::Rpm) => {
             env::current_exe().map_err(|error| Failure::Error(format!("no executable: {error}")))
         }
-        (_, Persona::Pm2) => Err(Failure::Error("call pm2 by its path".to_owned())),
+        _ => Err(Failure::Error("call pm2 by its path".to_owned())),
     }
 }
 

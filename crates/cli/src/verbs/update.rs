@@ -20,10 +20,10 @@ pub(super) const VERB: Verb = Verb {
 fn run(invocation: Invocation) -> Result<(), Failure> {
     let (mut context, Nothing {}) = invocation.read()?;
     let advice = match context.persona() {
-        Persona::Pm2 => {
+        Persona::Rpm => "Be sure to have the latest version installed before doing this procedure.",
+        _ => {
             "Be sure to have the latest version by doing `npm install pm2@latest -g` before doing this procedure."
         }
-        Persona::Rpm => "Be sure to have the latest version installed before doing this procedure.",
     };
     context.out.line(&context.out.paint.paint(Style::BOLD, advice));
     if let Some(mut connection) = context.connect()? {

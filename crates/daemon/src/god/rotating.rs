@@ -166,7 +166,7 @@ impl God {
         }
         // One that the app writes itself stays that, whoever else writes there.
         let mut logs: BTreeMap<&Path, bool> = BTreeMap::new();
-        for process in self.table.iter().filter(|process| rotation.modules || !is_module(process)) {
+        for process in self.table.iter().filter(|process| rotation.modules || !process.spec.is_module()) {
             let pumped = Form::of(&process.spec, process.id, process.logs.combined.is_some()).is_some();
             for path in paths(&process.logs) {
                 let known = logs.entry(path).or_insert(pumped);
@@ -243,9 +243,4 @@ fn reopen(process: &Process, moved: Option<&Moved>) {
         pumps.out.reopen(moved.cloned());
         pumps.error.reopen(moved.cloned());
     }
-}
-
-/// Whether it is one of PM2's modules.
-fn is_module(process: &Process) -> bool {
-    process.spec.extras.get("pmx_module") == Some(&serde_json::Value::Bool(true))
 }
