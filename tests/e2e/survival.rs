@@ -168,22 +168,34 @@ fn a_stranger_with_the_same_pid_is_left_alone() {
     stranger.wait().unwrap();
 }
 
+/// Kills the daemon again and again while `app` writes; gives the numbers of the lines in its log.
+fn numbers_after_deaths(rpm: &Rpm, lines: usize, deaths: usize) -> Vec<usize> {
+    let log = || rpm.entry("count").log("out");
+    for death in 1..=deaths {
+        // Spread over all that it writes.
+        wait_until("it to have written more", || log().lines().count() >= lines * death / (deaths + 1));
+        lose_daemon(rpm);
+        rpm.ok("ping");
+    }
+    wait_until("all lines", || log().lines().count() >= lines);
+    let number = |line: &str| line.rsplit(' ').next().unwrap().parse().unwrap();
+    log().lines().map(number).collect()
+}
+
+/// Writes lines until it was told often enough, in bursts that are cut anywhere.
+const COUNT: &str = "const fs = require('fs');\nlet text = '';\nfor (let i = 0; i < 200000; i++) text += `line ${i}\\n`;\n\
+                     let at = 0; while (at < text.length) at += fs.writeSync(1, text.slice(at, at + 50021));\n\
+                     setInterval(() => {}, 1e9);\n";
+
 #[test]
 fn dated_lines_arrive_once_each() {
     let rpm = Rpm::new();
-    rpm.script("count.sh", "#!/bin/bash\nfor ((i = 0; i < 20000; i++)); do echo \"line $i\"; done\n: > done\nexec sleep 1000000\n");
-    rpm.ok("start count.sh --time");
-    // At any moment while it writes.
-    while !rpm.path("done").exists() {
-        lose_daemon(&rpm);
-        rpm.ok("ping");
-    }
-    let lines = || rpm.entry("count").log("out").lines().count();
-    wait_until("all lines", || lines() >= 20000);
-    let log = rpm.entry("count").log("out");
-    let numbers: Vec<usize> =
-        log.lines().map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect();
-    assert!(numbers.iter().copied().eq(0..20000), "{} lines", numbers.len());
+    rpm.write("count.js", COUNT);
+    rpm.ok("start count.js --time");
+    let numbers = numbers_after_deaths(&rpm, 200_000, 6);
+    assert!(numbers.iter().copied().eq(0..200_000), "{} lines", numbers.len());
+    let is_dated = |line: &str| line.len() > 25 && line.matches("T").count() == 1;
+    assert!(rpm.entry("count").log("out").lines().all(is_dated), "a date in the middle of a line");
 }
 
 #[test]

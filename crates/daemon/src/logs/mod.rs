@@ -10,6 +10,7 @@ mod pace;
 mod paths;
 mod pump;
 mod rotate;
+mod spool;
 
 use std::{
     fs::{self, File, OpenOptions},

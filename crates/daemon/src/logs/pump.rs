@@ -6,7 +6,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
+    os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -16,7 +16,10 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::{Form, LogError, Moved, Stream};
+use super::{
+    Form, LogError, Moved, Stream,
+    spool::{Ready, Spool},
+};
 
 /// Bytes taken from a pipe at once: what a pipe of the usual size can hold.
 const CHUNK: usize = 64 << 10;
@@ -41,7 +44,8 @@ impl Pump {
         make_fifo(&fifo).map_err(failed)?;
         // Open for writing as well: without a child there is no end of file to wake for.
         let receiver = pipe::OpenOptions::new().read_write(true).open_receiver(&fifo).map_err(failed)?;
-        let sink = Sink::new(stream, form, logs)?;
+        let spool = Spool::open(&fifo).map_err(failed)?;
+        let sink = Sink::new(stream, form, logs, spool)?;
         let (control, orders) = mpsc::unbounded_channel();
         tokio::spawn(run(receiver, sink, orders));
         Ok(Self { fifo, control })
@@ -105,7 +109,7 @@ async fn run(receiver: Receiver, mut sink: Sink, mut orders: mpsc::UnboundedRece
 
 /// Writes out what the FIFO holds now. One chunk at a time, so that a flood does not keep the daemon from its work.
 fn drain(receiver: &Receiver, sink: &mut Sink, chunk: &mut [u8]) {
-    if let Ok(length) = receiver.try_read(chunk) {
+    if let Ok(length @ 1..) = sink.spool.take(receiver, chunk) {
         sink.write(&chunk[..length]);
     }
 }
@@ -119,16 +123,44 @@ struct Sink {
     at_start: bool,
     /// The logs are to be opened anew at the end of the line.
     reopening: Vec<Option<Moved>>,
-    buffer: Vec<u8>,
+    spool: Spool,
+    /// The disk is full, or the like.
+    failing: bool,
 }
 
 struct Log {
     path: PathBuf,
     file: File,
     failing: bool,
+    /// Bytes that could not be written since it fails.
+    lost: u64,
 }
 
 impl Log {
+    /// Appends. Where that fails it is said once, and the lines are counted out: the app is not blocked.
+    fn write(&mut self, bytes: &[u8]) {
+        match self.file.write_all(bytes) {
+            Ok(()) if self.failing => {
+                self.failing = false;
+                tracing::warn!(
+                    "log file {}: written again, {} bytes were lost",
+                    self.path.display(),
+                    self.lost
+                );
+                self.lost = 0;
+            }
+            Ok(()) => {}
+            Err(error) => {
+                self.lost += bytes.len() as u64;
+                if !self.failing {
+                    self.failing = true;
+                    let path = self.path.display();
+                    tracing::error!("log file {path}: {error}: lines are lost until this ends");
+                }
+            }
+        }
+    }
+
     /// Opens the file at the path anew. Where that fails, the old one serves on.
     fn open(&mut self) {
         match super::open(&self.path) {
@@ -139,22 +171,58 @@ impl Log {
 }
 
 impl Sink {
-    fn new(stream: Stream, form: Form, paths: impl IntoIterator<Item = PathBuf>) -> Result<Self, LogError> {
-        let open = |path: PathBuf| Ok(Log { file: super::open(&path)?, path, failing: false });
-        let logs = paths.into_iter().map(open).collect::<Result<_, _>>()?;
-        Ok(Self { stream, form, logs, at_start: true, reopening: Vec::new(), buffer: Vec::new() })
+    /// Opens the logs, and brings there what an earlier daemon had taken and not written.
+    fn new(
+        stream: Stream,
+        form: Form,
+        paths: impl IntoIterator<Item = PathBuf>,
+        spool: Spool,
+    ) -> Result<Self, LogError> {
+        let open = |path: PathBuf| Ok(Log { file: super::open(&path)?, path, failing: false, lost: 0 });
+        let logs = paths.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        let at_start = logs.first().is_none_or(|log| ends_a_line(&log.path));
+        let mut sink = Self { stream, form, logs, at_start, reopening: Vec::new(), spool, failing: false };
+        if let Err(error) = sink.resume() {
+            tracing::error!("what was on its way to a log: {error}");
+        }
+        Ok(sink)
+    }
+
+    /// Goes on from where another daemon was killed.
+    fn resume(&mut self) -> io::Result<()> {
+        if let Some(ready) = self.spool.ready()? {
+            for (log, &place) in self.logs.iter_mut().zip(&ready.places) {
+                let written = ready.written(&log.path, place)?;
+                log.write(&ready.bytes[written..]);
+            }
+            self.at_start = self.logs.first().is_none_or(|log| ends_a_line(&log.path));
+            return self.spool.confirm();
+        }
+        let raw = self.spool.raw()?;
+        if !raw.is_empty() {
+            self.write(&raw);
+        }
+        Ok(())
     }
 
     fn write(&mut self, chunk: &[u8]) {
-        let end = chunk.iter().position(|&byte| byte == b'\n');
-        match end.filter(|_| !self.reopening.is_empty()) {
+        let end = chunk.iter().position(|&byte| byte == b'\n').filter(|_| !self.reopening.is_empty());
+        match end {
+            // What follows goes to other files: each part is a step of its own.
             Some(end) => {
                 let (line, rest) = chunk.split_at(end + 1);
-                self.append(line);
+                let line = self.formed(line);
+                for log in &mut self.logs {
+                    log.write(&line);
+                }
                 self.open_all();
+                let rest = self.formed(rest);
                 self.append(rest);
             }
-            None => self.append(chunk),
+            None => {
+                let formed = self.formed(chunk);
+                self.append(formed);
+            }
         }
     }
 
@@ -171,27 +239,45 @@ impl Sink {
         self.reopening.clear();
     }
 
-    fn append(&mut self, chunk: &[u8]) {
-        self.buffer.clear();
+    fn formed(&mut self, chunk: &[u8]) -> Vec<u8> {
+        let mut formed = Vec::with_capacity(chunk.len() * 2);
         self.at_start =
-            self.form.write(chunk, self.stream, &chrono::Local::now(), self.at_start, &mut self.buffer);
+            self.form.write(chunk, self.stream, &chrono::Local::now(), self.at_start, &mut formed);
+        formed
+    }
+
+    /// Writes to all logs. What is in the spool is done with then.
+    fn append(&mut self, bytes: Vec<u8>) {
         for log in &mut self.logs {
             // Removed by somebody: nobody would ever read what goes there.
             if log.file.metadata().is_ok_and(|meta| meta.nlink() == 0) {
                 log.open();
             }
-            match log.file.write_all(&self.buffer) {
-                Ok(()) => log.failing = false,
-                // A full disk: say so once, and go on reading, so that the app is not blocked.
-                Err(error) if !log.failing => {
-                    log.failing = true;
-                    tracing::error!(
-                        "log file {}: {error}: lines are lost until this ends",
-                        log.path.display()
-                    );
-                }
-                Err(_) => {}
+        }
+        let places = self.logs.iter().map(|log| log.file.metadata().map_or(0, |meta| meta.len())).collect();
+        let ready = Ready { places, bytes };
+        let announced = self.spool.announce(&ready);
+        for log in &mut self.logs {
+            log.write(&ready.bytes);
+        }
+        match announced.and_then(|()| self.spool.confirm()) {
+            Ok(()) => self.failing = false,
+            Err(error) if !self.failing => {
+                self.failing = true;
+                tracing::error!("{error}: lines may be lost if the daemon dies before this ends");
             }
+            Err(_) => _ = self.spool.confirm(),
         }
     }
+}
+
+/// Whether what is appended to the file begins a line.
+fn ends_a_line(path: &Path) -> bool {
+    let last = || -> io::Result<u8> {
+        let file = File::open(path)?;
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, file.metadata()?.len().saturating_sub(1))?;
+        Ok(byte[0])
+    };
+    last().map_or(true, |byte| byte == b'\n')
 }
