@@ -124,7 +124,8 @@ pub(crate) fn ids(processes: &[ProcessRef], quoted: bool) -> Vec<String> {
 pub(crate) fn tell(context: &mut Context, action: Action, acted: &Acted) -> bool {
     let name = printable(&acted.process.name).into_owned();
     let process = format!("[{name}]({})", acted.process.id);
-    if action != Action::Delete && acted.status == Status::Errored {
+    let stayed = action == Action::Reload && acted.error.is_some();
+    if action != Action::Delete && (acted.status == Status::Errored || stayed) {
         let reason = acted.error.as_deref().unwrap_or("it is errored");
         context.out.error(&format!("{process} {reason}"));
         return false;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Bytes, Env, Millis, Signal,
+    Bytes, Env, Listen, Millis, Ready, Signal,
     cron::{Schedule, Zone},
 };
 
@@ -89,9 +89,27 @@ pub struct AppSpec {
     /// Whether it is up only when it says `ready` on the IPC channel.
     #[serde(default, skip_serializing_if = "is_false")]
     pub wait_ready: bool,
+    /// What else shows that it is up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<Ready>,
     /// How long that may take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listen_timeout: Option<Millis>,
+    /// How long it may be silent on its notify socket once it is up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watchdog: Option<Millis>,
+    /// Sockets that the daemon holds for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listen: Vec<Listen>,
+    /// How connections get to the workers of a cluster.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub cluster_balance: Balance,
+    /// What a reload does; by its kind without this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reload: Option<Reload>,
+    /// How many processes are reloaded at once; `None` is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reload_parallel: Option<u32>,
     /// Over this, the memory of the whole tree, it is restarted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_memory_restart: Option<Bytes>,
@@ -173,6 +191,10 @@ fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 impl AppSpec {
     /// PM2's limit when none is declared.
     pub const DEFAULT_MAX_RESTARTS: u32 = 16;
@@ -213,7 +235,13 @@ impl AppSpec {
             treekill: true,
             shutdown_with_message: false,
             wait_ready: false,
+            ready: None,
             listen_timeout: None,
+            watchdog: None,
+            listen: Vec::new(),
+            cluster_balance: Balance::RoundRobin,
+            reload: None,
+            reload_parallel: None,
             max_memory_restart: None,
             watch: Watch::Off,
             ignore_watch: None,
@@ -239,6 +267,24 @@ impl AppSpec {
     /// Whether it was installed by `install`: PM2 leaves such apps out of `all`, of dumps and of the table of apps.
     pub fn is_module(&self) -> bool {
         self.extras.get("pmx_module") == Some(&serde_json::Value::Bool(true))
+    }
+
+    /// What shows that it is up, if anything was declared.
+    pub fn readiness(&self) -> Option<Ready> {
+        self.ready.clone().or_else(|| self.wait_ready.then_some(Ready::Ipc))
+    }
+
+    /// Whether its processes are workers of a Node cluster.
+    pub fn is_cluster(&self) -> bool {
+        self.exec_mode == ExecMode::Cluster
+    }
+
+    /// Whether a reload starts the new run beside the old one.
+    pub fn overlaps(&self) -> bool {
+        match self.reload {
+            Some(reload) => reload == Reload::Overlap,
+            None => self.is_cluster() || !self.listen.is_empty(),
+        }
     }
 
     /// Whether its instances share log files: as declared, else PM2's rule, by which plain forks carry no id.
@@ -310,6 +356,27 @@ impl ExecMode {
             Self::Cluster => "cluster",
         }
     }
+}
+
+/// How connections get to the workers of a cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Balance {
+    /// The daemon accepts them and hands them over in turn.
+    #[default]
+    RoundRobin,
+    /// Each worker accepts them itself: cheaper, and less even.
+    Shared,
+}
+
+/// What a reload does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reload {
+    /// The new run is started beside the old one, which ends when the new one is up.
+    Overlap,
+    /// The old run ends, then the new one is started.
+    Restart,
 }
 
 /// A declared number of instances.

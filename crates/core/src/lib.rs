@@ -10,21 +10,28 @@ pub mod dayjs;
 pub mod env;
 pub mod frame;
 pub mod home;
+pub mod listen;
 pub mod name;
 pub mod persona;
 pub mod pm2_env;
 pub mod process;
 pub mod protocol;
+pub mod ready;
 pub mod selector;
 pub mod signal;
 pub mod status;
 pub mod units;
 
-pub use app::{AppSpec, CombinedLog, ExecMode, FilterEnv, Instances, Interpreter, LogTarget, LogType, Watch};
+pub use app::{
+    AppSpec, Balance, CombinedLog, ExecMode, FilterEnv, Instances, Interpreter, LogTarget, LogType, Reload,
+    Watch,
+};
 pub use env::Env;
 pub use home::Home;
+pub use listen::Listen;
 pub use persona::Persona;
 pub use process::{Exit, ProcessId, ProcessInfo, ProcessSummary};
+pub use ready::Ready;
 pub use selector::Selector;
 pub use signal::Signal;
 pub use status::Status;

@@ -166,6 +166,9 @@ pub struct Told {
     /// Its metrics by name (`axm:monitor`).
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub metrics: serde_json::Map<String, serde_json::Value>,
+    /// What it does, in its own words (`STATUS=` of `sd_notify`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
     /// Its options (`axm:option:configuration`).
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub options: serde_json::Map<String, serde_json::Value>,

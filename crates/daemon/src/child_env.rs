@@ -2,10 +2,11 @@
 
 use rpm_core::{AppSpec, Env, Home, Interpreter, ProcessId};
 
-use crate::ipc;
-
 /// The variable with the number of a process.
 const ID: &str = "pm_id";
+
+/// The variable with the number of restarts.
+const RESTARTS: &str = "restart_time";
 
 /// What the daemon knows of a process when it starts it.
 pub(crate) struct Facts<'a> {
@@ -16,8 +17,8 @@ pub(crate) struct Facts<'a> {
     pub restart_time: u32,
     /// The value of the app's `increment_var`.
     pub increment: Option<i64>,
-    /// It has an IPC channel.
-    pub channel: bool,
+    /// What tells it of descriptors and sockets that it is given.
+    pub handed: Vec<(&'static str, String)>,
 }
 
 /// The environment of one run: the starter's, then what programs under PM2 rely on, then what was declared, and
@@ -31,18 +32,16 @@ pub(crate) fn compose(base: &Env, app: &AppSpec, facts: &Facts<'_>) -> Env {
     env.set("exec_interpreter", app.interpreter.as_str());
     env.set("pm_exec_path", app.script.to_string_lossy());
     env.set("pm_cwd", app.cwd.to_string_lossy());
-    env.set("restart_time", facts.restart_time.to_string());
+    env.set(RESTARTS, facts.restart_time.to_string());
     env.set("unique_id", facts.unique_id);
     env.set(&*app.instance_var, facts.instance.to_string());
     if matches!(&app.interpreter, Interpreter::Program(program) if program.contains("python")) {
         env.set("PYTHONUNBUFFERED", "1");
     }
-    if facts.channel {
-        for (name, value) in ipc::ENVIRONMENT {
-            env.set(name, value);
-        }
-    }
     env.merge(&app.env);
+    for (name, value) in &facts.handed {
+        env.set(*name, &**value);
+    }
     if let (Some(name), Some(value)) = (&app.increment_var, facts.increment) {
         env.set(&**name, value.to_string());
     }
@@ -57,6 +56,11 @@ pub(crate) fn compose(base: &Env, app: &AppSpec, facts: &Facts<'_>) -> Env {
 /// The entries that tell whose child a process is: it, and all that it starts, inherit them.
 pub(crate) fn marks(home: &Home, id: ProcessId) -> [String; 2] {
     [home_mark(home), format!("{ID}={id}")]
+}
+
+/// The entry that tells with which number of restarts a run of a process began.
+pub(crate) fn run_mark(restart_time: u32) -> String {
+    format!("{RESTARTS}={restart_time}")
 }
 
 /// The entry that tells of which home a process is.
@@ -92,7 +96,7 @@ mod tests {
             unique_id: "u",
             restart_time: 7,
             increment: None,
-            channel: true,
+            handed: crate::ipc::environment(1).into(),
         };
         let env = compose(&base, &app, &facts);
         for (name, value) in [
@@ -103,7 +107,7 @@ mod tests {
             ("NODE_APP_INSTANCE", "2"),
             ("restart_time", "7"),
             ("PYTHONUNBUFFERED", "1"),
-            ("NODE_CHANNEL_FD", "3"),
+            ("NODE_CHANNEL_FD", "4"),
         ] {
             assert_eq!(env.get(name).map(String::as_str), Some(value), "{name}");
         }

@@ -8,14 +8,16 @@ mod hear;
 mod inform;
 mod limits;
 mod recover;
+mod reloading;
 mod rotating;
+mod starting;
 mod watching;
 
-pub(crate) use self::watching::check_watch;
+pub(crate) use self::{starting::is_node, watching::check_watch};
 
 use std::{
     cell::OnceCell,
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     io,
     time::{Duration, Instant},
 };
@@ -36,17 +38,20 @@ use crate::{
     journal::{Journal, Past},
     machine::Event,
     meter::Meter,
+    node::Cluster,
     procfs::Kinship,
+    ready::Signs,
     reap,
     server::Call,
     settings::Rotation,
+    sockets::Sockets,
     strays::Strays,
     table::{Replies, Table},
     timers::Timers,
     watch::Watcher,
 };
 
-use self::rotating::Rotator;
+use self::{reloading::Rolling, rotating::Rotator};
 
 /// How long the queue is worked on before the inputs are looked at again.
 const SLICE: Duration = Duration::from_millis(2);
@@ -105,6 +110,12 @@ pub(crate) struct God {
     gone: mpsc::UnboundedSender<Gone>,
     /// Where IPC channels put what they hear.
     messages: mpsc::Sender<Received>,
+    /// The primaries of apps in cluster mode, by the apps' names.
+    clusters: HashMap<String, Cluster>,
+    /// Sockets that are held for apps.
+    sockets: Sockets,
+    /// Reloads that are under way.
+    rolling: Vec<Rolling>,
     watcher: Watcher,
     rotator: Rotator,
     /// Nothing new is started, and the loop ends when the table is empty. Holds those who asked for it.
@@ -146,6 +157,9 @@ impl God {
             subscribers: Vec::new(),
             gone,
             messages,
+            clusters: HashMap::new(),
+            sockets: Sockets::default(),
+            rolling: Vec::new(),
             watcher: Watcher::new(changes),
             rotator,
             ending: None,
@@ -235,8 +249,11 @@ impl God {
         while let Some(event) = next.take() {
             let Some(process) = self.table.get_mut(id) else { return };
             let effects = process.life.step(&process.policy, event, Now::read());
-            // Before it is acted on: if this daemon dies now, the next one knows what was meant to be done.
-            self.journal.keep(process);
+            // Before it is acted on: if this daemon dies now, the next one knows what was meant to be done. It finds what
+            // was given away among the strays of its owner.
+            if process.retired_from.is_none() {
+                self.journal.keep(process);
+            }
             for effect in effects {
                 next = self.perform(id, effect).or(next);
             }
@@ -285,7 +302,12 @@ impl God {
 
     fn main_ended(&mut self, id: ProcessId, pid: i32, exit: Exit) {
         let Some(process) = self.table.get_mut(id) else { return };
-        process.channel = None;
+        if process.second.as_ref().is_some_and(|(second, _)| *second == pid) {
+            process.second = None;
+            return self.post(id, Event::Exited { pid, exit });
+        }
+        process.run.channel = None;
+        process.run.signs = Signs::default();
         process.triggers.clear();
         if let Some(stopping) = &mut process.stopping {
             stopping.main = Some(exit);
@@ -380,6 +402,7 @@ impl God {
         let ids: Vec<_> = self.table.iter().map(|process| process.id).collect();
         for id in ids {
             self.post(id, Event::Delete);
+            self.hurry_retired(id);
         }
     }
 
@@ -396,7 +419,15 @@ impl God {
     /// Tells the subscribers, and the daemon's log.
     pub(crate) fn emit(&mut self, id: ProcessId, what: EventKind) {
         let Some(process) = self.table.get(id) else { return };
-        let label = format!("App [{}:{id}]", rpm_core::name::printable(&process.spec.name));
+        let name = rpm_core::name::printable(&process.spec.name);
+        if let (Some(owner), EventKind::Exit(exit)) = (process.retired_from, what) {
+            // PM2's name for the old run of a reload.
+            tracing::info!("App [{name}:_old_{owner}] exited with {exit}");
+        }
+        if process.retired_from.is_some() {
+            return;
+        }
+        let label = format!("App [{name}:{id}]");
         match what {
             EventKind::Created | EventKind::Restart => {}
             EventKind::Online => {
@@ -413,6 +444,11 @@ impl God {
             EventKind::Stopped => tracing::info!("{label} stopped"),
             EventKind::Deleted => tracing::info!("{label} deleted"),
         }
+        if matches!(what, EventKind::Errored | EventKind::Stopped | EventKind::Deleted) {
+            let name = process.spec.name.clone();
+            self.let_go(&name);
+        }
+        let Some(process) = self.table.get(id) else { return };
         if !self.subscribers.is_empty() {
             let event = Told { at: Now::read().wall, process: process.reference(), what };
             self.broadcast(&Reply::Event(event));

@@ -1,7 +1,7 @@
 //! The IPC channel of a child: Node's protocol, a value of JSON on each line, both ways.
 //!
-//! The child has its end as descriptor 3 and learns of it from `NODE_CHANNEL_FD`, which Node takes out of the
-//! environment again. Programs that know nothing of it are not bothered.
+//! The child has its end as descriptor 3, or after the sockets that it is given, and learns of it from
+//! `NODE_CHANNEL_FD`, which Node takes out of the environment again. Programs that know nothing of it are not bothered.
 
 use std::{io, os::fd::OwnedFd};
 
@@ -13,32 +13,53 @@ use tokio::{
     sync::mpsc,
 };
 
-/// The child's descriptor of its end.
-pub(crate) const CHILD_FD: i32 = 3;
+use crate::node::Membership;
 
-/// The entries by which Node finds its end.
-pub(crate) const ENVIRONMENT: [(&str, &str); 2] =
-    [("NODE_CHANNEL_FD", "3"), ("NODE_CHANNEL_SERIALIZATION_MODE", "json")];
+/// The entries by which Node finds its end, after `sockets` other descriptors.
+pub(crate) fn environment(sockets: usize) -> [(&'static str, String); 2] {
+    [("NODE_CHANNEL_FD", (3 + sockets).to_string()), ("NODE_CHANNEL_SERIALIZATION_MODE", "json".to_owned())]
+}
 
 /// Longest line that is taken from a child. A longer one ends its channel: nobody else may suffer.
 const MAX_LINE: u64 = 16 << 20;
 
 /// Messages that may wait for a child that does not read.
-const OUTBOX: usize = 1024;
+pub(crate) const OUTBOX: usize = 1024;
 
-/// Something came over the channel of a run.
+/// Something came from a run, or is known of it.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub id: ProcessId,
-    /// Which of its runs said it.
+    /// Which of its runs it is.
     pub run: u64,
-    pub message: Value,
+    pub what: Heard,
+}
+
+/// What can be heard from a run.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Heard {
+    /// A message of the app.
+    Message(Value),
+    /// A worker of a cluster: Node has started, and the app is about to.
+    Booted,
+    /// A worker of a cluster listens.
+    Listening,
+    /// A worker of a cluster has closed its channel.
+    Closed,
+    /// It shows that it is up, as its declaration says it would.
+    Ready,
+    /// What it says about itself (`STATUS=`).
+    Status(String),
+    /// It cannot go on, for this reason.
+    Failed(String),
 }
 
 /// The daemon's end of one channel. The child sees the end of it when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Channel {
     outbox: mpsc::Sender<Vec<u8>>,
+    /// It is the channel of a worker.
+    membership: Option<Membership>,
 }
 
 impl Channel {
@@ -66,7 +87,17 @@ impl Channel {
                 tracing::warn!("IPC channel of process {id}: {error}");
             }
         });
-        Ok((Self { outbox }, theirs.into()))
+        Ok((Self { outbox, membership: None }, theirs.into()))
+    }
+
+    /// The channel of a worker, which its cluster keeps. What is put into `outbox` is sent.
+    pub(crate) fn of_worker(outbox: mpsc::Sender<Vec<u8>>, membership: Membership) -> Self {
+        Self { outbox, membership: Some(membership) }
+    }
+
+    /// Its place in a cluster.
+    pub(crate) fn membership(&self) -> Option<&Membership> {
+        self.membership.as_ref()
     }
 
     /// Sends `message`. False if the child does not listen, or has let too much pile up.
@@ -99,7 +130,7 @@ async fn listen(
             Ok(message) => message,
             Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
         };
-        if inbox.send(Received { id, run, message }).await.is_err() {
+        if inbox.send(Received { id, run, what: Heard::Message(message) }).await.is_err() {
             return Ok(());
         }
     }
@@ -120,8 +151,8 @@ mod tests {
         let mut child = std::os::unix::net::UnixStream::from(theirs);
         child.write_all(b"\"ready\"\n{\"type\":\"x\"}\n").unwrap();
         let first = received.recv().await.unwrap();
-        assert_eq!((first.id, first.run, first.message), (3.into(), 7, json!("ready")));
-        assert_eq!(received.recv().await.unwrap().message, json!({ "type": "x" }));
+        assert_eq!((first.id, first.run, first.what), (3.into(), 7, Heard::Message(json!("ready"))));
+        assert_eq!(received.recv().await.unwrap().what, Heard::Message(json!({ "type": "x" })));
         assert!(channel.send(&json!("shutdown")));
         tokio::task::yield_now().await;
         let mut line = [0; 11];

@@ -78,7 +78,7 @@ impl Written {
             env: Arc::clone(&process.base_env),
             instance: process.instance,
             life: process.life.clone(),
-            birth: process.birth,
+            birth: process.run.birth,
         }
     }
 
@@ -122,7 +122,7 @@ impl Journal {
         let known = self.written.get(&process.id);
         let is_declared = known.is_some_and(|known| known.declares(process));
         if is_declared
-            && known.is_some_and(|known| known.life == process.life && known.birth == process.birth)
+            && known.is_some_and(|known| known.life == process.life && known.birth == process.run.birth)
         {
             return;
         }

@@ -1,17 +1,18 @@
-//! Changing to another user between the spawn and the program.
+//! What has to be done between the spawn and the program: changing to another user, and telling the program its pid.
 //!
-//! `posix_spawn` cannot do it. So the daemon spawns this executable with the hidden verb [`VERB`], which changes and
+//! `posix_spawn` can do neither. So the daemon spawns this executable with the hidden verb [`VERB`], which does it and
 //! executes the program in its own place: the pid stays the same, and no code of ours runs in a forked daemon.
 
 use std::{
     convert::Infallible,
-    ffi::{CString, OsString},
-    os::unix::ffi::OsStringExt,
+    env,
+    ffi::{CString, OsStr, OsString},
+    os::unix::ffi::{OsStrExt, OsStringExt},
 };
 
 use nix::{
     errno::Errno,
-    unistd::{Gid, Uid, execv, setgid, setgroups, setuid},
+    unistd::{Gid, Uid, execve, setgid, setgroups, setuid},
 };
 
 /// The hidden verb. It is followed by a uid and a gid (`-` keeps it), the program and its argument vector.
@@ -45,12 +46,29 @@ pub fn launch(arguments: impl IntoIterator<Item = OsString>) -> Result<Infallibl
     let argv = words.collect::<Result<Vec<_>, _>>()?;
     let system = |what| move |errno| LaunchError::System(what, errno);
     // Groups first: afterwards the right to change them is gone.
-    setgroups(&[]).map_err(system("clear the supplementary groups"))?;
+    if uid.is_some() || gid.is_some() {
+        setgroups(&[]).map_err(system("clear the supplementary groups"))?;
+    }
     if let Some(gid) = gid {
         setgid(Gid::from_raw(gid)).map_err(system("change the group"))?;
     }
     if let Some(uid) = uid {
         setuid(Uid::from_raw(uid)).map_err(system("change the user"))?;
     }
-    execv(&program, &argv).map_err(system("execute the program"))
+    let envp = environment().collect::<Result<Vec<_>, _>>().map_err(|_| LaunchError::Usage)?;
+    execve(&program, &argv, &envp).map_err(system("execute the program"))
+}
+
+/// The environment of the program: with its pid, where it is given sockets (`sd_listen_fds`).
+fn environment() -> impl Iterator<Item = Result<CString, std::ffi::NulError>> {
+    const PID: &str = "LISTEN_PID";
+    let pid = env::var_os("LISTEN_FDS").map(|_| OsString::from(std::process::id().to_string()));
+    env::vars_os()
+        .filter(|(name, _)| name != PID)
+        .chain(pid.map(|pid| (OsString::from(PID), pid)))
+        .map(|(name, value)| entry(&name, &value))
+}
+
+fn entry(name: &OsStr, value: &OsStr) -> Result<CString, std::ffi::NulError> {
+    CString::new([name.as_bytes(), b"=", value.as_bytes()].concat())
 }

@@ -31,8 +31,29 @@ pub(crate) struct Policy {
     pub stop_exit_codes: Vec<i32>,
     pub stop: Ask,
     pub kill_timeout: u64,
-    /// How long it may take until it says that it is ready; `None` if it is up when it is spawned.
-    pub ready_within: Option<u64>,
+    /// How far a run has to come until it is up.
+    pub up_at: Stage,
+    /// How long that may take.
+    pub listen_timeout: u64,
+    /// A reload starts the new run beside the old one.
+    pub overlaps: bool,
+    /// A run can be told to take nothing new and to finish what it has.
+    pub drains: bool,
+}
+
+/// How far a run has come. What is further down comes later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Stage {
+    /// It exists.
+    #[default]
+    Spawned,
+    /// A worker of a cluster: Node has started.
+    Booted,
+    /// A worker of a cluster listens.
+    Listening,
+    /// It has shown what its declaration says it would.
+    Ready,
 }
 
 /// How a process is asked to end.
@@ -59,9 +80,23 @@ impl Policy {
                 Ask::Signal(app.kill_signal.unwrap_or(Signal::INT))
             },
             kill_timeout: app.kill_timeout.unwrap_or(AppSpec::DEFAULT_KILL_TIMEOUT).0,
-            ready_within: app
-                .wait_ready
-                .then_some(app.listen_timeout.unwrap_or(AppSpec::DEFAULT_LISTEN_TIMEOUT).0),
+            up_at: match app.readiness() {
+                Some(_) => Stage::Ready,
+                None if app.is_cluster() => Stage::Booted,
+                None => Stage::Spawned,
+            },
+            listen_timeout: app.listen_timeout.unwrap_or(AppSpec::DEFAULT_LISTEN_TIMEOUT).0,
+            overlaps: app.overlaps(),
+            drains: app.is_cluster(),
+        }
+    }
+
+    /// How far the new run of a reload has to come: as a start, and of a worker as far as the old one.
+    fn reloaded_at(&self, old: Run) -> Stage {
+        if self.up_at == Stage::Booted {
+            old.stage.clamp(Stage::Booted, Stage::Listening)
+        } else {
+            self.up_at
         }
     }
 }
@@ -71,6 +106,8 @@ impl Policy {
 pub(crate) struct Run {
     pub pid: i32,
     pub started: Now,
+    #[serde(default)]
+    pub stage: Stage,
 }
 
 /// Where a process is. What is true only there is held only there.
@@ -83,6 +120,16 @@ pub(crate) enum Phase {
     /// Spawned; it has not said yet that it is ready.
     Launching(Run),
     Online(Run),
+    /// A reload: the old run serves on until the new one, once it is spawned, is up.
+    Replacing {
+        old: Run,
+        new: Option<Run>,
+    },
+    /// It takes nothing new and finishes what it has; then it is stopped.
+    Draining {
+        run: Run,
+        then: Then,
+    },
     Stopping {
         run: Run,
         then: Then,
@@ -112,7 +159,11 @@ pub(crate) enum Event {
     Start,
     Stop,
     Restart,
+    /// A new run before the old one ends, where its kind can; else a restart.
+    Reload,
     Delete,
+    /// A delete that lets it finish what it has, where its kind can.
+    Release,
     Reset,
     /// The schedule fired.
     Tick,
@@ -122,8 +173,15 @@ pub(crate) enum Event {
     SpawnFailed {
         reason: String,
     },
-    /// It said that it is ready.
-    Ready,
+    /// A run has come that far.
+    Reached {
+        pid: i32,
+        stage: Stage,
+    },
+    /// It has finished what it had.
+    Drained,
+    /// A run that was given away has ended.
+    Retired,
     /// The child ended; of one that is being stopped, the whole tree did.
     Exited {
         pid: i32,
@@ -136,7 +194,18 @@ pub(crate) enum Event {
 /// What is to be done, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
+    /// Start a run; beside the present one, if there is one.
     Spawn,
+    /// Have it take nothing new and finish what it has.
+    Drain,
+    /// Give a run away and see to its end, after it has finished what it has or at once. Then comes
+    /// [`Event::Retired`].
+    Retire {
+        run: Run,
+        drain: bool,
+    },
+    /// The run that was started beside the present one takes its place.
+    Promote,
     /// Ask the whole tree to end.
     Ask(Ask),
     /// Send [`Event::Deadline`] at this time of the monotonic clock; replaces an earlier one.
@@ -190,17 +259,21 @@ impl Life {
         match self.phase {
             Phase::Stopped => Status::Stopped,
             Phase::Starting | Phase::Launching(_) => Status::Launching,
-            Phase::Online(_) => Status::Online,
-            Phase::Stopping { .. } => Status::Stopping,
+            Phase::Online(_) | Phase::Replacing { .. } => Status::Online,
+            Phase::Draining { .. } | Phase::Stopping { .. } => Status::Stopping,
             Phase::Waiting => Status::WaitingRestart,
             Phase::Errored => Status::Errored,
         }
     }
 
-    /// The run of the child that may be alive.
+    /// The run that may be alive; during a reload the old one.
     pub(crate) fn run(&self) -> Option<Run> {
         match self.phase {
-            Phase::Launching(run) | Phase::Online(run) | Phase::Stopping { run, .. } => Some(run),
+            Phase::Launching(run)
+            | Phase::Online(run)
+            | Phase::Replacing { old: run, .. }
+            | Phase::Draining { run, .. }
+            | Phase::Stopping { run, .. } => Some(run),
             Phase::Stopped | Phase::Starting | Phase::Waiting | Phase::Errored => None,
         }
     }
@@ -208,8 +281,12 @@ impl Life {
     /// Whether it runs, or is on its way to.
     pub(crate) fn is_wanted_up(&self) -> bool {
         match self.phase {
-            Phase::Starting | Phase::Launching(_) | Phase::Online(_) | Phase::Waiting => true,
-            Phase::Stopping { then, .. } => matches!(then, Then::Start { .. }),
+            Phase::Starting
+            | Phase::Launching(_)
+            | Phase::Online(_)
+            | Phase::Replacing { .. }
+            | Phase::Waiting => true,
+            Phase::Draining { then, .. } | Phase::Stopping { then, .. } => matches!(then, Then::Start { .. }),
             // A failed app is tried again after a resurrect, as in PM2.
             Phase::Errored => true,
             Phase::Stopped => false,
@@ -223,8 +300,10 @@ impl Life {
                 Phase::Stopped | Phase::Errored | Phase::Waiting => self.start_afresh(now),
                 Phase::Starting | Phase::Online(_) => vec![Effect::Settled],
                 // Answered when it is ready.
-                Phase::Launching(_) => vec![],
-                Phase::Stopping { .. } => self.divert(Then::Start { counted: false }),
+                Phase::Launching(_) | Phase::Replacing { .. } => vec![],
+                Phase::Draining { .. } | Phase::Stopping { .. } => {
+                    self.divert(Then::Start { counted: false })
+                }
             },
             Event::Restart => match self.phase {
                 Phase::Stopped | Phase::Errored | Phase::Waiting => self.start_afresh(now),
@@ -232,7 +311,22 @@ impl Life {
                 Phase::Launching(run) | Phase::Online(run) => {
                     self.begin_stop(run, Then::Start { counted: true }, policy, now)
                 }
-                Phase::Stopping { .. } => self.divert(Then::Start { counted: false }),
+                Phase::Replacing { old, new } => self.give_up(old, new, |life| {
+                    life.begin_stop(old, Then::Start { counted: true }, policy, now)
+                }),
+                Phase::Draining { .. } | Phase::Stopping { .. } => {
+                    self.divert(Then::Start { counted: false })
+                }
+            },
+            Event::Reload => match self.phase {
+                Phase::Online(old) if policy.overlaps => {
+                    self.phase = Phase::Replacing { old, new: None };
+                    self.error = None;
+                    vec![Effect::Spawn]
+                }
+                // Answered with the one that is under way.
+                Phase::Replacing { .. } => vec![],
+                _ => self.step(policy, Event::Restart, now),
             },
             Event::Tick => match self.phase {
                 Phase::Stopped | Phase::Errored | Phase::Waiting => self.start_afresh(now),
@@ -240,21 +334,43 @@ impl Life {
                     self.begin_stop(run, Then::Start { counted: true }, policy, now)
                 }
                 // A restart that is under way is this tick's restart; a stop that somebody asked for wins.
-                Phase::Starting | Phase::Stopping { .. } => vec![],
+                Phase::Starting
+                | Phase::Replacing { .. }
+                | Phase::Draining { .. }
+                | Phase::Stopping { .. } => vec![],
             },
             Event::Stop => match self.phase {
                 Phase::Stopped | Phase::Errored | Phase::Waiting | Phase::Starting => self.rest(),
                 Phase::Launching(run) | Phase::Online(run) => self.begin_stop(run, Then::Rest, policy, now),
-                Phase::Stopping { run, then: Then::Forget, .. } => {
+                Phase::Replacing { old, new } => {
+                    self.give_up(old, new, |life| life.begin_stop(old, Then::Rest, policy, now))
+                }
+                Phase::Draining { run, then: Then::Forget }
+                | Phase::Stopping { run, then: Then::Forget, .. } => {
                     self.begin_stop(run, Then::Forget, policy, now)
                 }
-                Phase::Stopping { run, .. } => self.begin_stop(run, Then::Rest, policy, now),
+                Phase::Draining { run, .. } | Phase::Stopping { run, .. } => {
+                    self.begin_stop(run, Then::Rest, policy, now)
+                }
             },
             Event::Delete => match self.phase {
                 Phase::Stopped | Phase::Errored | Phase::Waiting | Phase::Starting => self.forget(),
-                Phase::Launching(run) | Phase::Online(run) | Phase::Stopping { run, .. } => {
-                    self.begin_stop(run, Then::Forget, policy, now)
+                Phase::Launching(run)
+                | Phase::Online(run)
+                | Phase::Draining { run, .. }
+                | Phase::Stopping { run, .. } => self.begin_stop(run, Then::Forget, policy, now),
+                Phase::Replacing { old, new } => {
+                    self.give_up(old, new, |life| life.begin_stop(old, Then::Forget, policy, now))
                 }
+            },
+            Event::Release => match self.phase {
+                Phase::Launching(run) | Phase::Online(run) if policy.drains => {
+                    self.begin_drain(run, Then::Forget, policy, now)
+                }
+                Phase::Replacing { old, new } if policy.drains => {
+                    self.give_up(old, new, |life| life.begin_drain(old, Then::Forget, policy, now))
+                }
+                _ => self.step(policy, Event::Delete, now),
             },
             Event::Reset => {
                 self.restart_time = 0;
@@ -262,31 +378,76 @@ impl Life {
                 self.created_at = Some(now.wall);
                 vec![Effect::Settled]
             }
-            Event::Spawned { pid } => self.spawned(Run { pid, started: now }, policy, now),
+            happened => self.happened(policy, happened, now),
+        }
+    }
+
+    /// Where it goes after what nobody asked for.
+    fn happened(&mut self, policy: &Policy, event: Event, now: Now) -> Vec<Effect> {
+        match event {
+            Event::Spawned { pid } => {
+                self.spawned(Run { pid, started: now, stage: Stage::Spawned }, policy, now)
+            }
             Event::SpawnFailed { reason } => match self.phase {
                 Phase::Starting => {
                     self.phase = Phase::Errored;
                     self.error = Some(reason);
                     vec![Effect::Emit(EventKind::Errored), Effect::Settled]
                 }
+                Phase::Replacing { old, .. } => self.stay(old, &reason),
                 _ => vec![],
             },
             Event::Exited { pid, exit } => match self.phase {
                 Phase::Launching(run) | Phase::Online(run) if run.pid == pid => {
                     self.after_exit(run, exit, policy, now)
                 }
-                Phase::Stopping { run, then, .. } if run.pid == pid => self.after_stop(then, exit, now),
+                Phase::Draining { run, then } | Phase::Stopping { run, then, .. } if run.pid == pid => {
+                    self.after_stop(then, exit, now)
+                }
+                Phase::Replacing { old, new: Some(new) } if new.pid == pid => {
+                    self.stay(old, &format!("the new one ended with {exit} before it was up"))
+                }
+                // The new one is all there is: it goes on as if it had been started.
+                Phase::Replacing { old, new: Some(new) } if old.pid == pid => {
+                    self.exit = Some(exit);
+                    self.phase = Phase::Launching(new);
+                    self.begin_run(new);
+                    self.restart_time += 1;
+                    vec![Effect::Emit(EventKind::Exit(exit)), Effect::Promote]
+                }
                 // A late word about an older run.
                 _ => vec![],
             },
-            Event::Ready => match self.phase {
-                Phase::Launching(run) => self.up(run),
+            Event::Reached { pid, stage } => self.reached(pid, stage, policy, now),
+            Event::Drained => match self.phase {
+                Phase::Draining { run, then } => self.begin_stop(run, then, policy, now),
+                _ => vec![],
+            },
+            Event::Retired => match self.phase {
+                Phase::Stopped | Phase::Errored | Phase::Waiting | Phase::Online(_) => vec![Effect::Settled],
+                // Answered with what is under way.
                 _ => vec![],
             },
             Event::Deadline => match self.phase {
                 // PM2's rule: who says nothing in time is taken to be up.
                 Phase::Launching(run) => self.up(run),
                 Phase::Waiting => self.spawn_again(),
+                // Where nothing shows that a run is up, it is one that lives.
+                Phase::Replacing { old, new: Some(new) } if policy.reloaded_at(old) <= Stage::Booted => {
+                    self.take_over(old, new, now)
+                }
+                Phase::Replacing { old, new: Some(new) } => {
+                    let reason = format!(
+                        "the new one (pid {}) was not up after {} ms (listen_timeout)",
+                        new.pid, policy.listen_timeout
+                    );
+                    let mut effects = self.stay(old, &reason);
+                    // Answered when it is gone.
+                    effects.pop();
+                    effects.push(Effect::Retire { run: new, drain: false });
+                    effects
+                }
+                Phase::Draining { run, then } => self.begin_stop(run, then, policy, now),
                 Phase::Stopping { run, then, killed: false } => {
                     self.phase = Phase::Stopping { run, then, killed: true };
                     let patience = policy.kill_timeout.max(MIN_KILL_PATIENCE);
@@ -300,6 +461,8 @@ impl Life {
                 }
                 _ => vec![],
             },
+            // Those are orders.
+            _ => vec![],
         }
     }
 
@@ -323,19 +486,88 @@ impl Life {
     fn spawned(&mut self, run: Run, policy: &Policy, now: Now) -> Vec<Effect> {
         match self.phase {
             Phase::Starting => {
-                self.started_at = now.wall;
-                self.error = None;
-                match policy.ready_within {
-                    None => self.up(run),
-                    Some(limit) => {
-                        self.phase = Phase::Launching(run);
-                        vec![Effect::Arm(now.mono + limit)]
-                    }
+                self.begin_run(run);
+                if policy.up_at == Stage::Spawned {
+                    self.up(run)
+                } else {
+                    self.phase = Phase::Launching(run);
+                    vec![Effect::Arm(now.mono + policy.listen_timeout)]
                 }
+            }
+            Phase::Replacing { old, new: None } => {
+                self.phase = Phase::Replacing { old, new: Some(run) };
+                let is_shown = policy.reloaded_at(old) > Stage::Booted;
+                let limit = if is_shown { policy.listen_timeout } else { policy.min_uptime };
+                vec![Effect::Arm(now.mono + limit)]
             }
             // It was stopped while it was being spawned: the child must not live on unowned.
             _ => self.begin_stop(run, Then::Rest, policy, now),
         }
+    }
+
+    /// A run became the run of this process.
+    fn begin_run(&mut self, run: Run) {
+        self.started_at = run.started.wall;
+        self.error = None;
+    }
+
+    /// The run `pid` has come as far as `stage`.
+    fn reached(&mut self, pid: i32, stage: Stage, policy: &Policy, now: Now) -> Vec<Effect> {
+        let runs = match &mut self.phase {
+            Phase::Launching(run) | Phase::Online(run) => [Some(run), None],
+            Phase::Replacing { old, new } => [Some(old), new.as_mut()],
+            _ => [None, None],
+        };
+        if let Some(run) = runs.into_iter().flatten().find(|run| run.pid == pid) {
+            run.stage = run.stage.max(stage);
+        }
+        match self.phase {
+            Phase::Launching(run) if run.stage >= policy.up_at => self.up(run),
+            Phase::Replacing { old, new: Some(new) } => {
+                let needed = policy.reloaded_at(old);
+                if needed > Stage::Booted && new.stage >= needed {
+                    self.take_over(old, new, now)
+                } else {
+                    vec![]
+                }
+            }
+            _ => vec![],
+        }
+    }
+
+    /// The new run of a reload is up: the old one may end.
+    fn take_over(&mut self, old: Run, new: Run, now: Now) -> Vec<Effect> {
+        self.phase = Phase::Online(new);
+        self.begin_run(new);
+        self.restart_time += 1;
+        self.unstable_restarts = 0;
+        self.prev_delay = 0;
+        self.created_at = Some(now.wall);
+        vec![
+            Effect::Disarm,
+            Effect::Retire { run: old, drain: true },
+            Effect::Promote,
+            Effect::Emit(EventKind::Online),
+        ]
+    }
+
+    /// The reload has failed: the old run goes on.
+    fn stay(&mut self, old: Run, reason: &str) -> Vec<Effect> {
+        self.phase = Phase::Online(old);
+        self.error = Some(format!("not reloaded, pid {} goes on: {reason}", old.pid));
+        vec![Effect::Disarm, Effect::Settled]
+    }
+
+    /// The reload is no longer wanted: its new run goes, and `then` is done with the old one.
+    fn give_up(
+        &mut self,
+        old: Run,
+        new: Option<Run>,
+        then: impl FnOnce(&mut Self) -> Vec<Effect>,
+    ) -> Vec<Effect> {
+        self.phase = Phase::Online(old);
+        let retired = new.map(|run| Effect::Retire { run, drain: false });
+        retired.into_iter().chain(then(self)).collect()
     }
 
     fn up(&mut self, run: Run) -> Vec<Effect> {
@@ -348,10 +580,17 @@ impl Life {
         vec![Effect::Ask(policy.stop), Effect::Arm(now.mono + policy.kill_timeout)]
     }
 
+    fn begin_drain(&mut self, run: Run, then: Then, policy: &Policy, now: Now) -> Vec<Effect> {
+        self.phase = Phase::Draining { run, then };
+        vec![Effect::Drain, Effect::Arm(now.mono + policy.kill_timeout)]
+    }
+
     /// Changes what follows a stop that is under way. A delete cannot be taken back, and a counted restart stays
     /// counted.
     fn divert(&mut self, next: Then) -> Vec<Effect> {
-        if let Phase::Stopping { then: then @ Then::Rest, .. } = &mut self.phase {
+        if let Phase::Stopping { then: then @ Then::Rest, .. }
+        | Phase::Draining { then: then @ Then::Rest, .. } = &mut self.phase
+        {
             *then = next;
         }
         vec![]

@@ -23,7 +23,10 @@ use nix::{
 };
 use rpm_core::{AppSpec, Env, Interpreter, name::printable};
 
-use crate::{ipc, launch};
+use crate::launch;
+
+/// The first descriptor after the standard ones.
+const FIRST_HANDED: i32 = 3;
 
 /// What to start, ready for the kernel.
 pub(crate) struct Command<'a> {
@@ -33,7 +36,11 @@ pub(crate) struct Command<'a> {
     pub stdin: OwnedFd,
     pub stdout: OwnedFd,
     pub stderr: OwnedFd,
-    /// Its end of an IPC channel.
+    /// What Node gets before the arguments that the app declares for it.
+    pub node_args: &'a [String],
+    /// Listening sockets, from descriptor 3 on.
+    pub sockets: Vec<OwnedFd>,
+    /// Its end of an IPC channel, after the sockets.
     pub channel: Option<OwnedFd>,
 }
 
@@ -74,6 +81,7 @@ pub(crate) fn spawn(command: &Command<'_>) -> Result<i32, SpawnError> {
             let program =
                 find_program(name, path, &app.cwd).ok_or_else(|| SpawnError::NoInterpreter(name.clone()))?;
             let mut argv = vec![text(name.as_ref())?];
+            extend(&mut argv, command.node_args)?;
             extend(&mut argv, &app.interpreter_args)?;
             argv.push(text(app.script.as_os_str())?);
             extend(&mut argv, &app.args)?;
@@ -87,7 +95,18 @@ pub(crate) fn spawn(command: &Command<'_>) -> Result<i32, SpawnError> {
     for (name, value) in command.env.iter() {
         envp.push(text(format!("{name}={value}").as_ref())?);
     }
-    let (program, argv) = as_other_user(app, program, argv)?;
+    let (program, argv) = launched(app, program, argv)?;
+    // Those that the child gets above 2, in order. Copies above all of their places, so that none is overwritten before
+    // it was put into its own.
+    let handed = command.sockets.iter().chain(&command.channel);
+    let above = FIRST_HANDED + handed.clone().count() as i32;
+    let copy = |fd: &OwnedFd| rustix::io::fcntl_dupfd_cloexec(fd, above);
+    let handed: Vec<OwnedFd> =
+        handed.map(copy).collect::<Result<_, _>>().map_err(|error| SpawnError::System {
+            what: "descriptors",
+            program: program.clone(),
+            errno: Errno::from_raw(error.raw_os_error()),
+        })?;
     // The child inherits the directory. Nothing in the daemon depends on its own: all paths are absolute. Afterwards
     // it leaves again, so that a directory which is no longer needed can be unmounted.
     env::set_current_dir(&app.cwd).map_err(|error| SpawnError::Directory(app.cwd.clone(), error))?;
@@ -96,7 +115,7 @@ pub(crate) fn spawn(command: &Command<'_>) -> Result<i32, SpawnError> {
         let mut actions = PosixSpawnFileActions::init().map_err(system("preparing"))?;
         for (fd, target) in [(&command.stdin, 0), (&command.stdout, 1), (&command.stderr, 2)]
             .into_iter()
-            .chain(command.channel.as_ref().map(|channel| (channel, ipc::CHILD_FD)))
+            .chain(handed.iter().zip(FIRST_HANDED..))
         {
             actions.add_dup2(fd.as_raw_fd(), target).map_err(system("preparing"))?;
         }
@@ -122,14 +141,14 @@ pub(crate) fn spawn(command: &Command<'_>) -> Result<i32, SpawnError> {
     }
 }
 
-/// What to execute so that the program runs as the user that `app` names: this executable, which changes to that
-/// user and executes the program (see [`crate::launch`]).
-fn as_other_user(
+/// What to execute so that the program runs as the user that `app` names, or knows that sockets are meant for it: this
+/// executable, which sees to that and executes the program (see [`crate::launch`]).
+fn launched(
     app: &AppSpec,
     program: PathBuf,
     argv: Vec<CString>,
 ) -> Result<(PathBuf, Vec<CString>), SpawnError> {
-    if app.uid.is_none() && app.gid.is_none() {
+    if app.uid.is_none() && app.gid.is_none() && app.listen.is_empty() {
         return Ok((program, argv));
     }
     let id = |id: Option<u32>| id.map_or_else(|| "-".to_owned(), |id| id.to_string());
@@ -193,7 +212,16 @@ mod tests {
         env.set("GREETING", "hello");
         env.set("PATH", "/usr/bin:/bin");
         let stdin = endless_input().unwrap();
-        let command = Command { app: &app, env: &env, stdin, stdout: open(), stderr: open(), channel: None };
+        let command = Command {
+            app: &app,
+            env: &env,
+            stdin,
+            stdout: open(),
+            stderr: open(),
+            node_args: &[],
+            sockets: Vec::new(),
+            channel: None,
+        };
         let pid = spawn(&command)?;
         nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None).unwrap();
         Ok(fs::read_to_string(log).unwrap())

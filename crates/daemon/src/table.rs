@@ -24,6 +24,7 @@ use crate::{
     journal::Kept,
     logs::{self, LogPaths, Pump},
     machine::{Life, Policy},
+    ready::Signs,
     tree::{self, Member},
 };
 
@@ -50,18 +51,16 @@ pub(crate) struct Process {
     pub pid_file: PathBuf,
     /// The pid file is there.
     pub shown_pid: bool,
-    /// When its run began, in clock ticks since boot: with its pid, its identity.
-    pub birth: Option<u64>,
-    /// Its run is no child of this daemon: an earlier one started it. Held by a descriptor.
-    pub adopted: Option<Member>,
     /// Its output passes through these where lines get a date.
     pub pumps: Option<Pumps>,
     /// Counts its runs: what belongs to an earlier one is dropped.
     pub runs: u64,
-    /// The IPC channel of the present run.
-    pub channel: Option<Channel>,
-    /// What the present run told about itself.
-    pub told: Told,
+    /// What belongs to the present run.
+    pub run: Attached,
+    /// The run that a reload has started beside it.
+    pub second: Option<(i32, Attached)>,
+    /// It is no process of its own but a run that this process gave away.
+    pub retired_from: Option<ProcessId>,
     /// The value of the app's `increment_var`.
     pub increment: Option<i64>,
     /// Actions that were asked of it and are not answered, by name.
@@ -74,6 +73,25 @@ pub(crate) struct Process {
     pub stopping: Option<Stopping>,
     /// Who wants to hear when what was asked for is done.
     pub waiters: Vec<Waiter>,
+}
+
+/// What belongs to one run of a process.
+#[derive(Debug, Default)]
+pub(crate) struct Attached {
+    /// Its number among the runs of its process.
+    pub number: u64,
+    /// When it began, in clock ticks since boot: with its pid, its identity.
+    pub birth: Option<u64>,
+    /// It is no child of this daemon: an earlier one started it. Held by a descriptor.
+    pub adopted: Option<Member>,
+    /// The value of `restart_time` in its environment.
+    pub restart_time: u32,
+    /// Its IPC channel.
+    pub channel: Option<Channel>,
+    /// What it told about itself.
+    pub told: Told,
+    /// What shows whether it is up.
+    pub signs: Signs,
 }
 
 /// Both streams of a process whose lines need work, and what they were made for.
@@ -135,12 +153,12 @@ impl Process {
 
     /// Its number and name.
     pub(crate) fn reference(&self) -> ProcessRef {
-        ProcessRef { id: self.id, name: self.spec.name.clone() }
+        ProcessRef { id: self.retired_from.unwrap_or(self.id), name: self.spec.name.clone() }
     }
 
     /// Signals its main process alone, if it runs and was not taken in yet.
     pub(crate) fn signal_main(&self, signal: Signal) -> io::Result<()> {
-        match (self.life.run(), &self.adopted) {
+        match (self.life.run(), &self.run.adopted) {
             (Some(_), Some(main)) => {
                 main.signal(signal);
                 Ok(())
@@ -164,10 +182,16 @@ impl Process {
     }
 }
 
+/// How many numbers there are for runs that were given away, at the upper end of all.
+const RETIRED: u32 = 1 << 30;
+
 /// All processes.
 #[derive(Default)]
 pub(crate) struct Table {
     processes: BTreeMap<ProcessId, Process>,
+    /// Runs that their processes gave away, until they have ended. They have numbers of their own, which nobody sees.
+    retired: BTreeMap<ProcessId, Process>,
+    next_retired: u32,
     /// The live main processes.
     by_pid: HashMap<i32, ProcessId>,
     /// Ids grow, and begin again at 0 when the table is empty.
@@ -216,12 +240,11 @@ impl Table {
             pid_file: logs::pid_file(&spec, home, id),
             shown_pid: life.run().is_some(),
             life,
-            birth,
-            adopted: None,
             pumps: None,
             runs: 0,
-            channel: None,
-            told: Told::default(),
+            run: Attached { birth, ..Attached::default() },
+            second: None,
+            retired_from: None,
             increment,
             triggers: Vec::new(),
             outdated: false,
@@ -261,16 +284,29 @@ impl Table {
     }
 
     pub(crate) fn get(&self, id: ProcessId) -> Option<&Process> {
-        self.processes.get(&id)
+        self.processes.get(&id).or_else(|| self.retired.get(&id))
     }
 
     pub(crate) fn get_mut(&mut self, id: ProcessId) -> Option<&mut Process> {
-        self.processes.get_mut(&id)
+        self.processes.get_mut(&id).or_else(|| self.retired.get_mut(&id))
     }
 
     /// Takes a process out.
     pub(crate) fn remove(&mut self, id: ProcessId) -> Option<Process> {
-        self.processes.remove(&id)
+        self.processes.remove(&id).or_else(|| self.retired.remove(&id))
+    }
+
+    /// Keeps a run that its process gave away. It is an entry of its own, which [`Self::iter`] leaves out.
+    pub(crate) fn retire(&mut self, make: impl FnOnce(ProcessId) -> Process) -> ProcessId {
+        let id = ProcessId(u32::MAX - self.next_retired);
+        self.next_retired = (self.next_retired + 1) % RETIRED;
+        self.retired.insert(id, make(id));
+        id
+    }
+
+    /// The runs that processes gave away and that have not ended.
+    pub(crate) fn retired(&self) -> impl Iterator<Item = &Process> {
+        self.retired.values()
     }
 
     /// All, by id.
@@ -284,7 +320,7 @@ impl Table {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.processes.is_empty()
+        self.processes.is_empty() && self.retired.is_empty()
     }
 
     /// `pid` is the main process of `id` from now on.

@@ -12,8 +12,8 @@ use std::{
 };
 
 use rpm_core::{
-    Bytes, CombinedLog, Env, ExecMode, FilterEnv, Instances, Interpreter, LogType, Millis, Signal, Watch,
-    cron::Zone,
+    Balance, Bytes, CombinedLog, Env, ExecMode, FilterEnv, Instances, Interpreter, Listen, LogType, Millis,
+    Ready, Reload, Signal, Watch, cron::Zone,
 };
 
 use crate::{
@@ -145,8 +145,20 @@ attributes! {
     watch_options: WatchOptions = watch::options, [];
     /// Whether it is up only when it says `ready` on its IPC channel.
     wait_ready: bool = values::boolean, [];
+    /// What shows that it is up: `ipc`, `notify`, `tcp:PORT`, `http://HOST:PORT/PATH` or `log:REGEX`.
+    ready: Ready = values::ready, [];
     /// How long that may take: milliseconds, or text with s, m or h.
     listen_timeout: Millis = values::millis, [];
+    /// How long it may be silent on its notify socket: milliseconds, or text with s, m or h.
+    watchdog: Millis = values::millis, [];
+    /// Sockets that the daemon holds for it (`LISTEN_FDS`): `127.0.0.1:3000`, `unix:/path`, with `name=` before.
+    listen: Vec<Listen> = values::listen, [];
+    /// How connections get to the workers of a cluster: `round_robin` or `shared`.
+    cluster_balance: Balance = values::balance, [];
+    /// What a reload does: `overlap` (the new run beside the old one) or `restart`; else by its kind.
+    reload: Reload = values::reload, [];
+    /// How many of its processes are reloaded at once.
+    reload_parallel: u32 = values::count, [];
     /// How long it may take to end before SIGKILL: milliseconds, or text with s, m or h.
     kill_timeout: Millis = values::millis, [];
     /// The signal that asks it to end.

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rpm_core::{AppSpec, CombinedLog, ExecMode, Instances, Interpreter, LogTarget};
+use rpm_core::{AppSpec, CombinedLog, ExecMode, Instances, Interpreter, LogTarget, listen::Place};
 
 use crate::{
     Caller, Declaration, Problem,
@@ -169,7 +169,19 @@ impl<'a> Resolver<'a> {
         spec.ignore_watch = d.watch_options.and_then(|options| options.ignored).or(d.ignore_watch);
         spec.watch_delay = d.watch_delay;
         put(&mut spec.wait_ready, d.wait_ready);
+        spec.ready = d.ready;
         spec.listen_timeout = d.listen_timeout;
+        spec.watchdog = d.watchdog;
+        let mut listen = d.listen.unwrap_or_default();
+        for socket in &mut listen {
+            if let Place::Unix(path) = &mut socket.place {
+                *path = self.path(&cwd, &path.to_string_lossy());
+            }
+        }
+        spec.listen = listen;
+        put(&mut spec.cluster_balance, d.cluster_balance);
+        spec.reload = d.reload;
+        spec.reload_parallel = d.reload_parallel;
         spec.kill_timeout = d.kill_timeout;
         spec.kill_signal = d.kill_signal;
         put(&mut spec.shutdown_with_message, d.shutdown_with_message);

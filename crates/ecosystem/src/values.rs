@@ -3,7 +3,8 @@
 use std::{cell::RefCell, collections::HashMap, str::FromStr};
 
 use rpm_core::{
-    Bytes, CombinedLog, Env, ExecMode, FilterEnv, Instances, Interpreter, LogTarget, LogType, Millis, Signal,
+    Balance, Bytes, CombinedLog, Env, ExecMode, FilterEnv, Instances, Interpreter, Listen, LogTarget,
+    LogType, Millis, Ready, Reload, Signal,
     cron::{Schedule, Zone},
 };
 
@@ -227,6 +228,43 @@ pub(crate) fn exec_mode(node: &Node) -> Read<ExecMode> {
         Value::String(word) if word == "fork" || word == "fork_mode" => Ok(ExecMode::Fork),
         Value::String(word) if word == "cluster" || word == "cluster_mode" => Ok(ExecMode::Cluster),
         _ => expected("\"fork\" or \"cluster\"", node),
+    }
+}
+
+/// How an app shows that it is up.
+pub(crate) fn ready(node: &Node) -> Read<Option<Ready>> {
+    let text = string("\"ipc\", \"notify\", \"tcp:PORT\", \"http://HOST:PORT/PATH\" or \"log:REGEX\"", node)?;
+    if text.is_empty() { Ok(None) } else { parsed(text, node).map(Some) }
+}
+
+/// Sockets: one, or a list.
+pub(crate) fn listen(node: &Node) -> Read<Vec<Listen>> {
+    const WHAT: &str = "sockets such as [\"127.0.0.1:3000\", \"unix:/path\"]";
+    match &node.value {
+        Value::Array(items) => items.iter().map(|item| parsed(string(WHAT, item)?, item)).collect(),
+        Value::Integer(port) => parsed(&port.to_string(), node).map(|socket| vec![socket]),
+        _ => match string(WHAT, node)? {
+            "" => Ok(Vec::new()),
+            text => parsed(text, node).map(|socket| vec![socket]),
+        },
+    }
+}
+
+/// `round_robin` or `shared`.
+pub(crate) fn balance(node: &Node) -> Read<Balance> {
+    match &node.value {
+        Value::String(word) if word == "round_robin" => Ok(Balance::RoundRobin),
+        Value::String(word) if word == "shared" => Ok(Balance::Shared),
+        _ => expected("\"round_robin\" or \"shared\"", node),
+    }
+}
+
+/// `overlap` or `restart`.
+pub(crate) fn reload(node: &Node) -> Read<Reload> {
+    match &node.value {
+        Value::String(word) if word == "overlap" => Ok(Reload::Overlap),
+        Value::String(word) if word == "restart" => Ok(Reload::Restart),
+        _ => expected("\"overlap\" or \"restart\"", node),
     }
 }
 

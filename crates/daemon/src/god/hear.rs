@@ -1,30 +1,114 @@
-//! What children say on their IPC channels.
+//! What children say, on their IPC channels and otherwise.
 
-use rpm_core::protocol::Reply;
+use rpm_core::{ProcessId, Ready, Signal, protocol::Reply};
 use serde_json::Value;
 
 use super::{God, reply};
-use crate::{ipc::Received, machine::Event, table::Process};
+use crate::{
+    ipc::{Heard, Received},
+    machine::{Event, Stage},
+    table::{Attached, Process},
+    tree,
+};
 
 impl God {
-    /// Takes one message in: readiness for the machine, PM2's own conventions for the record, all else for those who
-    /// listen.
+    /// Takes in one thing that a run said: how far it has come for the machine, PM2's own conventions for the record,
+    /// all else for those who listen.
     pub(super) fn hear(&mut self, received: Received) {
-        let Received { id, run, message } = received;
-        let Some(process) = self.table.get_mut(id).filter(|process| process.runs == run) else { return };
-        if message == "ready" {
-            self.post(id, Event::Ready);
-        } else if !record(process, &message) {
-            let process = process.reference();
-            self.broadcast(&Reply::Message { process, data: message });
+        let Received { id, run, what } = received;
+        let Some((id, pid)) = self.whose(id, run) else { return };
+        let stage = match what {
+            Heard::Booted => Stage::Booted,
+            Heard::Listening => Stage::Listening,
+            Heard::Ready => Stage::Ready,
+            Heard::Closed => return self.post(id, Event::Drained),
+            Heard::Failed(reason) => return self.fail(id, pid, &reason),
+            Heard::Status(status) => {
+                if let Some(attached) = self.table.get_mut(id).and_then(|process| process.attached(pid)) {
+                    attached.told.status = Some(status);
+                }
+                return;
+            }
+            Heard::Message(message) => {
+                let Some(process) = self.table.get_mut(id) else { return };
+                if message == "ready" && process.spec.readiness() == Some(Ready::Ipc) {
+                    Stage::Ready
+                } else {
+                    return self.hear_message(id, pid, message);
+                }
+            }
+        };
+        self.post(id, Event::Reached { pid, stage });
+    }
+
+    fn hear_message(&mut self, id: ProcessId, pid: i32, message: Value) {
+        let Some(process) = self.table.get_mut(id) else { return };
+        let reference = process.reference();
+        if message.get("type").and_then(Value::as_str) == Some("axm:reply")
+            && let Some(data) = message.get("data")
+        {
+            answer(process, data);
+        } else if let Some(attached) = process.attached(pid)
+            && record(attached, &message)
+        {
+            return;
+        }
+        self.broadcast(&Reply::Message { process: reference, data: message });
+    }
+
+    /// Whose run that is now, and its pid: it may be the second of a reload, or given away.
+    fn whose(&self, id: ProcessId, run: u64) -> Option<(ProcessId, i32)> {
+        let process = self.table.get(id);
+        if let Some(process) = process {
+            if process.run.number == run
+                && let Some(present) = process.life.run()
+            {
+                return Some((id, present.pid));
+            }
+            if let Some((pid, second)) = &process.second
+                && second.number == run
+            {
+                return Some((id, *pid));
+            }
+        }
+        let is_it = |process: &&Process| process.retired_from == Some(id) && process.run.number == run;
+        let retired = self.table.retired().find(is_it)?;
+        Some((retired.id, retired.life.run()?.pid))
+    }
+
+    /// A run that cannot go on is ended; what follows is as after a crash.
+    fn fail(&mut self, id: ProcessId, pid: i32, reason: &str) {
+        let is_main = self.table.is_main(pid);
+        let Some(process) = self.table.get_mut(id) else { return };
+        let name = rpm_core::name::printable(&process.spec.name);
+        tracing::error!("App [{name}:{id}] is given up, pid {pid}: {}", rpm_core::name::printable(reason));
+        let Some(attached) = process.attached(pid) else { return };
+        match &attached.adopted {
+            Some(main) => main.signal(Signal::KILL),
+            None if is_main => {
+                if let Err(error) = tree::signal_group(pid, Signal::KILL) {
+                    tracing::error!("cannot send SIGKILL to process group {pid}: {error}");
+                }
+            }
+            None => {}
+        }
+    }
+}
+
+impl Process {
+    /// What belongs to its run `pid`.
+    fn attached(&mut self, pid: i32) -> Option<&mut Attached> {
+        match &mut self.second {
+            Some((second, attached)) if *second == pid => Some(attached),
+            _ => self.life.run().is_some_and(|run| run.pid == pid).then_some(&mut self.run),
         }
     }
 }
 
 /// Keeps what an app tells about itself. False if the message is something else.
-fn record(process: &mut Process, message: &Value) -> bool {
+fn record(run: &mut Attached, message: &Value) -> bool {
     if let Some(version) = message.get("node_version").and_then(Value::as_str) {
-        process.told.node_version = Some(version.to_owned());
+        run.told.node_version = Some(version.to_owned());
         return true;
     }
     let (Some(kind), Some(data)) = (message.get("type").and_then(Value::as_str), message.get("data")) else {
@@ -33,22 +117,18 @@ fn record(process: &mut Process, message: &Value) -> bool {
     match kind {
         "axm:action" => {
             let name = |action: &Value| action.get("action_name").cloned();
-            if !process.told.actions.iter().any(|known| name(known) == name(data)) {
-                process.told.actions.push(data.clone());
+            if !run.told.actions.iter().any(|known| name(known) == name(data)) {
+                run.told.actions.push(data.clone());
             }
             true
         }
         "axm:monitor" => {
-            process.told.metrics.extend(data.as_object().cloned().unwrap_or_default());
+            run.told.metrics.extend(data.as_object().cloned().unwrap_or_default());
             true
         }
         "axm:option:configuration" => {
-            process.told.options.extend(data.as_object().cloned().unwrap_or_default());
+            run.told.options.extend(data.as_object().cloned().unwrap_or_default());
             true
-        }
-        "axm:reply" => {
-            answer(process, data);
-            false
         }
         _ => false,
     }

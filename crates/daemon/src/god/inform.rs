@@ -101,7 +101,7 @@ impl Process {
             error_log: self.logs.error.clone(),
             combined_log: self.logs.combined.clone(),
             pid_file: self.pid_file.clone(),
-            told: self.told.clone(),
+            told: self.run.told.clone(),
             next_tick: self.tick,
         }
     }

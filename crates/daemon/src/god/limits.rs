@@ -41,7 +41,7 @@ impl God {
             }
         }
         for id in over {
-            self.post(id, Event::Restart);
+            self.post(id, Event::Reload);
         }
         if limited {
             self.expect_checks();

@@ -2,13 +2,14 @@
 
 use rpm_core::{Exit, Persona, ProcessId};
 
-use super::{God, effects};
+use super::{God, starting};
 use crate::{
     clock::Now,
     journal::{Kept, Past},
     machine::{Event, Phase, Then},
     procfs::Stat,
     strays::Strays,
+    table::Attached,
     tree::Member,
 };
 
@@ -36,7 +37,7 @@ impl God {
         for id in ids {
             self.arm_tick(id);
             let Some(process) = self.table.get(id) else { continue };
-            adopted += usize::from(process.adopted.is_some());
+            adopted += usize::from(process.run.adopted.is_some());
             let is_watched = !process.spec.watch.is_off();
             self.rewatch(is_watched, None);
         }
@@ -59,7 +60,13 @@ impl God {
             match phase {
                 // What it says can no longer be heard: it is taken to be up, as after its time limit.
                 Phase::Launching(_) => self.post(id, Event::Deadline),
-                Phase::Stopping { run, then, .. } => {
+                // The new run of a reload is a stray by now, and ends with the next stop.
+                Phase::Replacing { old, .. } => {
+                    if let Some(process) = self.table.get_mut(id) {
+                        process.life.phase = Phase::Online(old);
+                    }
+                }
+                Phase::Draining { run, then } | Phase::Stopping { run, then, .. } => {
                     if let Some(process) = self.table.get_mut(id) {
                         process.life.phase = Phase::Online(run);
                     }
@@ -108,13 +115,16 @@ impl God {
     /// One process of an earlier boot: whatever ran then is gone, and is started again.
     fn revive(&mut self, kept: Kept, now: Now) {
         let Kept { id, .. } = kept;
-        let is_forgotten = matches!(kept.life.phase, Phase::Stopping { then: Then::Forget, .. });
+        let is_forgotten = matches!(
+            kept.life.phase,
+            Phase::Draining { then: Then::Forget, .. } | Phase::Stopping { then: Then::Forget, .. }
+        );
         let was_up = kept.life.is_wanted_up() && kept.life.phase != Phase::Errored;
         if is_forgotten {
             return;
         }
         let process = self.table.restore(kept, &self.home, now);
-        process.birth = None;
+        process.run.birth = None;
         if process.life.phase != Phase::Errored {
             process.life.phase = Phase::Stopped;
         }
@@ -139,10 +149,10 @@ impl God {
         self.table.own(main.pid, id);
         self.await_end(id, main.pid, main.pidfd());
         let Some(process) = self.table.get_mut(id) else { return };
-        process.birth = Some(birth);
-        process.adopted = Some(main);
         process.runs += 1;
-        if let Err(error) = effects::prepare_pumps(process, &self.home) {
+        process.run =
+            Attached { number: process.runs, birth: Some(birth), adopted: Some(main), ..Attached::default() };
+        if let Err(error) = starting::prepare_pumps(process, &self.home) {
             tracing::error!("{error}");
         }
         self.rotator.expect(&process.logs);

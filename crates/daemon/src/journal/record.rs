@@ -70,7 +70,7 @@ impl Declared {
 
 impl Record {
     pub(super) fn life(process: &Process) -> Self {
-        Self::Life { id: process.id, life: process.life.clone(), birth: process.birth }
+        Self::Life { id: process.id, life: process.life.clone(), birth: process.run.birth }
     }
 
     /// Appends the line to `lines`.

@@ -11,6 +11,11 @@ struct World {
     next_pid: i32,
     /// The child that lives, if any.
     child: Option<i32>,
+    /// The child that a reload started beside it.
+    second: Option<i32>,
+    /// Those that were given away and live.
+    retired: Vec<i32>,
+    drained: u32,
     armed: Option<u64>,
     signals: Vec<Signal>,
     settled: u32,
@@ -28,6 +33,9 @@ impl World {
             now,
             next_pid: 100,
             child: None,
+            second: None,
+            retired: vec![],
+            drained: 0,
             armed: None,
             signals: vec![],
             settled: 0,
@@ -40,9 +48,13 @@ impl World {
         for effect in self.life.step(&self.policy, event, self.now) {
             match effect {
                 Effect::Spawn => {
-                    assert_eq!(self.child, None, "two children at once");
+                    let place = match self.life.phase {
+                        Phase::Replacing { .. } => &mut self.second,
+                        _ => &mut self.child,
+                    };
+                    assert_eq!(*place, None, "two children at once");
                     self.next_pid += 1;
-                    self.child = Some(self.next_pid);
+                    *place = Some(self.next_pid);
                     self.event(Event::Spawned { pid: self.next_pid });
                 }
                 Effect::Ask(ask) => {
@@ -51,11 +63,25 @@ impl World {
                         self.signals.push(signal);
                     }
                 }
+                Effect::Drain => {
+                    assert!(self.child.is_some(), "nobody was asked to finish");
+                    self.drained += 1;
+                }
+                Effect::Retire { run, .. } => {
+                    let place = if self.second == Some(run.pid) { &mut self.second } else { &mut self.child };
+                    assert_eq!(place.take(), Some(run.pid), "a stranger was given away");
+                    self.retired.push(run.pid);
+                }
+                Effect::Promote => {
+                    assert_eq!(self.child, None, "the place is taken");
+                    assert!(self.second.is_some(), "nobody was promoted");
+                    self.child = self.second.take();
+                }
                 Effect::Arm(at) => self.armed = Some(at),
                 Effect::Disarm => self.armed = None,
                 Effect::Settled => self.settled += 1,
                 Effect::Forget => {
-                    assert_eq!(self.child, None, "forgotten with a child");
+                    assert_eq!((self.child, self.second), (None, None), "forgotten with a child");
                     self.forgotten = true;
                 }
                 Effect::Emit(_) => {}
@@ -67,6 +93,24 @@ impl World {
     fn exits(&mut self, exit: Exit) -> &mut Self {
         let pid = self.child.take().expect("a child to end");
         self.event(Event::Exited { pid, exit })
+    }
+
+    /// The one that a reload started ends.
+    fn second_exits(&mut self, exit: Exit) -> &mut Self {
+        let pid = self.second.take().expect("a second child to end");
+        self.event(Event::Exited { pid, exit })
+    }
+
+    /// The latest child has come that far.
+    fn reaches(&mut self, stage: Stage) -> &mut Self {
+        let pid = self.second.or(self.child).expect("a child");
+        self.event(Event::Reached { pid, stage })
+    }
+
+    /// One that was given away ends.
+    fn retires(&mut self) -> &mut Self {
+        self.retired.pop().expect("one that was given away");
+        self.event(Event::Retired)
     }
 
     fn after(&mut self, ms: u64) -> &mut Self {
@@ -262,7 +306,7 @@ fn one_that_announces_itself_is_up_when_it_has() {
     world.event(Event::Start);
     assert_eq!((world.status(), world.settled), (Status::Launching, 0));
     // A second start waits with the first.
-    world.event(Event::Start).event(Event::Ready).event(Event::Ready);
+    world.event(Event::Start).reaches(Stage::Ready).reaches(Stage::Ready);
     assert_eq!((world.status(), world.settled, world.armed), (Status::Online, 1, None));
 }
 
@@ -280,7 +324,7 @@ fn a_launch_can_be_stopped_restarted_and_can_crash() {
     let mut world = slow_starter();
     world.event(Event::Start).event(Event::Stop);
     assert_eq!(world.status(), Status::Stopping);
-    world.event(Event::Ready).exits(Exit::Signal(2));
+    world.reaches(Stage::Ready).exits(Exit::Signal(2));
     assert_eq!(world.status(), Status::Stopped);
     world.event(Event::Start).event(Event::Restart).exits(Exit::Signal(2));
     assert_eq!((world.status(), world.life.restart_time), (Status::Launching, 1));
@@ -297,6 +341,129 @@ fn a_message_can_stand_for_the_signal_but_not_for_sigkill() {
     assert_eq!(world.signals, [Signal::KILL]);
 }
 
+fn worker() -> World {
+    let mut world = World::new(|app| app.exec_mode = rpm_core::ExecMode::Cluster);
+    world.event(Event::Start).reaches(Stage::Booted).reaches(Stage::Listening);
+    world
+}
+
+#[test]
+fn a_worker_is_up_when_node_has_started() {
+    let mut world = World::new(|app| app.exec_mode = rpm_core::ExecMode::Cluster);
+    world.event(Event::Start);
+    assert_eq!(world.status(), Status::Launching);
+    world.reaches(Stage::Booted);
+    assert_eq!(world.status(), Status::Online);
+}
+
+#[test]
+fn a_reload_gives_the_old_run_away_when_the_new_one_listens() {
+    let mut world = worker();
+    let (old, settled) = (world.child.unwrap(), world.settled);
+    world.after(500).event(Event::Reload).reaches(Stage::Booted);
+    assert_eq!((world.child, world.status()), (Some(old), Status::Online));
+    world.reaches(Stage::Listening);
+    assert_eq!((world.child, world.status()), (Some(old + 1), Status::Online));
+    assert_eq!((&*world.retired, world.armed, world.life.restart_time), (&[old][..], None, 1));
+    assert_eq!(world.settled, settled, "answered when the old run has ended");
+    world.retires();
+    assert_eq!((world.settled, &world.life.error), (settled + 1, &None));
+}
+
+#[test]
+fn a_reload_that_is_not_up_in_time_changes_nothing() {
+    let mut world = worker();
+    let (old, settled) = (world.child.unwrap(), world.settled);
+    world.event(Event::Reload).reaches(Stage::Booted).after(3_000);
+    assert_eq!((world.child, &*world.retired, world.status()), (Some(old), &[old + 1][..], Status::Online));
+    assert_eq!((world.settled, world.life.restart_time), (settled, 0));
+    world.retires();
+    assert_eq!(world.settled, settled + 1);
+    assert!(world.life.error.as_deref().unwrap().contains("listen_timeout"));
+    // The next one succeeds, and nothing of the failure is left.
+    world.event(Event::Reload).reaches(Stage::Listening).retires();
+    assert_eq!((world.life.restart_time, &world.life.error), (1, &None));
+}
+
+#[test]
+fn a_reload_whose_new_run_ends_or_cannot_start_changes_nothing() {
+    let mut world = worker();
+    let (old, settled) = (world.child, world.settled);
+    world.event(Event::Reload).second_exits(Exit::Code(3));
+    assert_eq!((world.child, world.status(), world.settled), (old, Status::Online, settled + 1));
+    assert!(world.life.error.as_deref().unwrap().contains("code 3"));
+    world.life.step(&world.policy, Event::Reload, world.now);
+    world.event(Event::SpawnFailed { reason: "no node".to_owned() });
+    assert_eq!((world.child, world.status(), world.settled), (old, Status::Online, settled + 2));
+    assert!(world.life.error.as_deref().unwrap().contains("no node"));
+}
+
+#[test]
+fn the_new_run_of_a_reload_takes_over_from_one_that_dies() {
+    let mut world = worker();
+    let old = world.child.unwrap();
+    world.event(Event::Reload).exits(Exit::Signal(11));
+    assert_eq!((world.child, world.status()), (Some(old + 1), Status::Launching));
+    world.reaches(Stage::Booted);
+    assert_eq!((world.status(), world.life.restart_time, world.retired.len()), (Status::Online, 1, 0));
+}
+
+#[test]
+fn a_worker_that_never_listened_need_not_listen_anew() {
+    let mut world = World::new(|app| app.exec_mode = rpm_core::ExecMode::Cluster);
+    world.event(Event::Start).reaches(Stage::Booted).event(Event::Reload).reaches(Stage::Booted);
+    assert_eq!(world.retired.len(), 0, "that Node has started proves nothing of the app");
+    world.after(1_000);
+    assert_eq!((world.retired.len(), world.life.restart_time), (1, 1));
+}
+
+#[test]
+fn what_shows_nothing_is_reloaded_when_it_has_lived_a_while() {
+    let mut world = World::new(|app| app.reload = Some(rpm_core::Reload::Overlap));
+    world.event(Event::Start).event(Event::Reload).after(999);
+    assert_eq!(world.retired.len(), 0);
+    world.after(1);
+    assert_eq!(world.retired.len(), 1);
+    let mut world = World::new(|_| {});
+    world.event(Event::Start).event(Event::Reload);
+    assert_eq!((world.status(), world.second), (Status::Stopping, None), "a plain restart");
+}
+
+#[test]
+fn a_stop_a_restart_and_a_delete_win_over_a_reload() {
+    for (event, after) in [
+        (Event::Stop, Status::Stopped),
+        (Event::Restart, Status::Launching),
+        (Event::Delete, Status::Stopped),
+    ] {
+        let mut world = worker();
+        world.event(Event::Reload).event(event.clone());
+        assert_eq!((world.status(), world.retired.len()), (Status::Stopping, 1), "{event:?}");
+        world.exits(Exit::Signal(2)).retires();
+        assert_eq!((world.status(), world.forgotten), (after, event == Event::Delete));
+    }
+}
+
+#[test]
+fn a_worker_that_is_released_finishes_what_it_has() {
+    let mut world = worker();
+    world.event(Event::Release);
+    assert_eq!((world.status(), world.drained, world.signals.len()), (Status::Stopping, 1, 0));
+    world.event(Event::Drained);
+    assert_eq!(world.signals, [Signal::INT]);
+    world.exits(Exit::Code(0));
+    assert!(world.forgotten);
+    // One that does not finish is asked when its time is over, and one that ends by itself has ended.
+    let mut world = worker();
+    world.event(Event::Release).after(1_600);
+    assert_eq!(world.signals, [Signal::INT]);
+    world.after(1_600);
+    assert_eq!(world.signals, [Signal::INT, Signal::KILL]);
+    let mut world = worker();
+    world.event(Event::Release).exits(Exit::Code(0));
+    assert!(world.forgotten);
+}
+
 fn any_event() -> impl Strategy<Value = Option<Event>> {
     prop_oneof![
         Just(Some(Event::Start)),
@@ -304,7 +471,10 @@ fn any_event() -> impl Strategy<Value = Option<Event>> {
         Just(Some(Event::Restart)),
         Just(Some(Event::Tick)),
         Just(Some(Event::Reset)),
-        Just(Some(Event::Ready)),
+        Just(Some(Event::Reload)),
+        Just(Some(Event::Release)),
+        Just(Some(Event::Drained)),
+        Just(Some(Event::Retired)),
         Just(Some(Event::Delete)),
         Just(Some(Event::Deadline)),
         Just(Some(Event::Exited { pid: 1, exit: Exit::Code(0) })),
@@ -313,35 +483,72 @@ fn any_event() -> impl Strategy<Value = Option<Event>> {
     ]
 }
 
+/// What the children do of themselves.
+#[derive(Clone, Copy, Debug)]
+enum Doing {
+    Ends,
+    SecondEnds,
+    Reaches(Stage),
+    Retires,
+}
+
+fn any_doing() -> impl Strategy<Value = Doing> {
+    prop_oneof![
+        Just(Doing::Ends),
+        Just(Doing::SecondEnds),
+        Just(Doing::Reaches(Stage::Booted)),
+        Just(Doing::Reaches(Stage::Listening)),
+        Just(Doing::Reaches(Stage::Ready)),
+        Just(Doing::Retires),
+    ]
+}
+
 proptest! {
     /// Whatever happens in whatever order: never two children, none unowned, every pause has an end, and a delete
     /// ends it.
     #[test]
     fn any_sequence_keeps_the_invariants(
-        events in prop::collection::vec((any_event(), 0u64..5_000), 1..60),
+        events in prop::collection::vec((any_event(), any_doing(), 0u64..5_000), 1..60),
         autorestart: bool,
         delay in prop::option::of(1u64..3_000),
         backoff in prop::option::of(1u64..3_000),
         wait_ready: bool,
+        cluster: bool,
+        overlap: bool,
     ) {
         let mut world = World::new(|app| {
             app.autorestart = autorestart;
             app.wait_ready = wait_ready;
+            app.exec_mode = if cluster { rpm_core::ExecMode::Cluster } else { rpm_core::ExecMode::Fork };
+            app.reload = overlap.then_some(rpm_core::Reload::Overlap);
             app.restart_delay = delay.map(Millis);
             app.exp_backoff_restart_delay = backoff.map(Millis);
         });
-        for (event, pause) in events {
+        for (event, doing, pause) in events {
             world.after(pause);
             match event {
                 Some(event) => { world.event(event); }
-                None if world.child.is_some() => { world.exits(Exit::Code(1)); }
-                None => {}
+                None => match doing {
+                    Doing::Ends if world.child.is_some() => { world.exits(Exit::Code(1)); }
+                    Doing::SecondEnds if world.second.is_some() => { world.second_exits(Exit::Code(1)); }
+                    Doing::Reaches(stage) if world.child.is_some() => { world.reaches(stage); }
+                    Doing::Retires if !world.retired.is_empty() => { world.retires(); }
+                    _ => {}
+                },
             }
             if world.forgotten {
                 return Ok(());
             }
             prop_assert_eq!(world.child, world.life.run().map(|run| run.pid));
-            if matches!(world.life.phase, Phase::Waiting | Phase::Launching(_)) {
+            let second = match world.life.phase {
+                Phase::Replacing { new, .. } => new.map(|run| run.pid),
+                _ => None,
+            };
+            prop_assert_eq!(world.second, second);
+            if matches!(
+                world.life.phase,
+                Phase::Waiting | Phase::Launching(_) | Phase::Replacing { .. } | Phase::Draining { .. }
+            ) {
                 prop_assert!(world.armed.is_some());
             }
             prop_assert!(world.life.phase != Phase::Starting);

@@ -21,7 +21,8 @@ impl God {
         let event = match act.action {
             Action::Start => Event::Start,
             Action::Stop => Event::Stop,
-            Action::Restart | Action::Reload => Event::Restart,
+            Action::Restart => Event::Restart,
+            Action::Reload => Event::Reload,
             Action::Delete => Event::Delete,
             Action::Reset => Event::Reset,
             Action::ToggleWatch => return self.act_on_watch(&act.target, replies),
@@ -53,15 +54,22 @@ impl God {
             self.redeclare(id, spec, replies);
         }
         let env = act.env.clone().map(Arc::new);
-        for id in ids {
+        for &id in &ids {
             if let (Some(process), Some(env)) = (self.table.get_mut(id), &env) {
                 process.base_env = Arc::clone(env);
             }
             self.keep(id);
             if matches!(act.action, Action::Stop | Action::Delete) {
                 self.unwatch(id);
+                self.hurry_retired(id);
+            }
+            if act.action == Action::Reload {
+                continue;
             }
             self.order(id, event.clone(), replies);
+        }
+        if act.action == Action::Reload {
+            self.reload(&ids, replies);
         }
     }
 
@@ -84,6 +92,7 @@ impl God {
         self.announce(&ids, &replies);
         for id in ids {
             self.order(id, Event::Delete, &replies);
+            self.hurry_retired(id);
         }
         self.on_end(replies);
     }

@@ -65,7 +65,7 @@ impl God {
             else {
                 continue;
             };
-            if process.channel.as_ref().is_some_and(|channel| channel.send(&message)) {
+            if process.run.channel.as_ref().is_some_and(|channel| channel.send(&message)) {
                 process.triggers.push((trigger.action.clone(), replies.clone()));
                 reached += 1;
             }
@@ -80,7 +80,7 @@ impl God {
     pub(crate) fn message(&mut self, id: ProcessId, data: &Value, replies: &Replies) {
         match self.table.get(id) {
             None => refuse(replies, Failure::UnknownId(id.0)),
-            Some(process) if process.channel.as_ref().is_some_and(|channel| channel.send(data)) => {
+            Some(process) if process.run.channel.as_ref().is_some_and(|channel| channel.send(data)) => {
                 reply(replies, Reply::Acted(process.acted(false)));
             }
             Some(_) => refuse(replies, Failure::NoChannel(id.0)),
@@ -90,7 +90,7 @@ impl God {
 
 fn offers(process: &Process, action: &str) -> bool {
     let name = |offered: &Value| offered.get("action_name").and_then(Value::as_str) == Some(action);
-    process.told.actions.iter().any(name)
+    process.run.told.actions.iter().any(name)
 }
 
 /// Writes to the pipe that a child was given as standard input; never waits for it to be read.

@@ -8,7 +8,8 @@ use super::{Declaration, refuse};
 use crate::{god::God, machine::Event, table::Replies};
 
 impl God {
-    /// Adds copies of an app's first process, or deletes those with the lowest ids, as PM2 does.
+    /// Adds copies of an app's first process, or deletes those with the lowest ids, as PM2 does; a worker
+    /// finishes what it has.
     pub(crate) fn scale(&mut self, scale: &Scale, replies: &Replies) {
         if self.is_ending() {
             return refuse(replies, Failure::Ending);
@@ -39,7 +40,7 @@ impl God {
             self.announce(surplus, replies);
         }
         for &id in surplus {
-            self.order(id, Event::Delete, replies);
+            self.order(id, Event::Release, replies);
         }
     }
 }

@@ -9,7 +9,7 @@ use rpm_core::{
 
 use super::{Declaration, cpus, refuse, unique_id};
 use crate::{
-    god::{God, check_watch, reply},
+    god::{God, check_watch, is_node, reply},
     machine::Event,
     table::Replies,
 };
@@ -27,10 +27,9 @@ impl God {
         }
         let env = Arc::new(env);
         for mut app in apps {
-            if app.exec_mode == ExecMode::Cluster {
+            if app.exec_mode == ExecMode::Cluster && !is_node(&app) {
                 app.exec_mode = ExecMode::Fork;
-                let note =
-                    format!("App {}: cluster mode has no effect in this version, using fork mode", app.name);
+                let note = format!("App {}: cluster mode is for Node, using fork mode", app.name);
                 reply(replies, Reply::Note(note));
             }
             let spec = Arc::new(app);

@@ -1,0 +1,198 @@
+//! Starting a run: what it is given, and what is kept of it.
+
+use std::{io, path::Path, time::Duration};
+
+use rpm_core::{AppSpec, Home, Interpreter, ProcessId, Ready, process::Told};
+
+use super::God;
+use crate::{
+    child_env::{self, Facts},
+    ipc::{self, Channel},
+    logs::{Form, LogError, Output, Pump, Stream},
+    machine::Event,
+    node::{self, Cluster, Joined},
+    procfs::Stat,
+    ready::{Listener, Signs},
+    sockets::{self, ListenError},
+    spawn::{self, SpawnError},
+    table::{Attached, Process, Pumps},
+};
+
+/// Why a run did not begin.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error("a pipe or channel: {0}")]
+    System(#[from] io::Error),
+    #[error("it is no longer in the table")]
+    Forgotten,
+}
+
+impl God {
+    /// Starts a run of a process; beside the present one, if there is one.
+    pub(super) fn spawn(&mut self, id: ProcessId) -> Event {
+        match self.try_spawn(id) {
+            Ok(pid) => {
+                self.table.own(pid, id);
+                if self.table.get(id).is_some_and(|process| process.spec.max_memory_restart.is_some()) {
+                    self.expect_checks();
+                }
+                Event::Spawned { pid }
+            }
+            Err(error) => Event::SpawnFailed { reason: error.to_string() },
+        }
+    }
+
+    fn try_spawn(&mut self, id: ProcessId) -> Result<i32, StartError> {
+        let Some(process) = self.table.get_mut(id) else { return Err(StartError::Forgotten) };
+        let is_second = process.life.run().is_some();
+        let Output { stdout, stderr } = prepare_output(process, &self.home)?;
+        self.rotator.expect(&process.logs);
+        process.runs += 1;
+        process.outdated = false;
+        let number = process.runs;
+        let spec = &process.spec;
+        let restart_time = process.life.restart_time + u32::from(is_second);
+        let sockets = self.sockets.of(spec)?;
+        let mut handed = sockets::environment(spec);
+        let mut node_args = Vec::new();
+        let (channel, theirs) = if spec.is_cluster() {
+            let cluster = self.clusters.entry(spec.name.clone()).or_insert_with(Cluster::start);
+            let joined = cluster.join((id, number), spec.cluster_balance, self.messages.clone())?;
+            let Joined { worker, channel, theirs } = joined;
+            handed.push((node::VARIABLE, worker.0.to_string()));
+            node_args.extend(node::preload(&self.home)?);
+            (Some(channel), Some(theirs))
+        } else if speaks_ipc(spec) {
+            let (ours, theirs) = Channel::open(id, number, self.messages.clone())?;
+            (Some(ours), Some(theirs))
+        } else {
+            (None, None)
+        };
+        if theirs.is_some() {
+            handed.extend(ipc::environment(sockets.len()));
+        }
+        let logs = [process.logs.out.clone(), process.logs.error.clone()];
+        let mut signs = Signs::prepare(spec, (id, number), logs)?;
+        handed.extend(signs.environment(spec));
+        let facts = Facts {
+            home: &self.home,
+            id,
+            instance: process.instance,
+            unique_id: &process.unique_id,
+            restart_time,
+            increment: process.increment,
+            handed,
+        };
+        let env = child_env::compose(&process.base_env, spec, &facts);
+        let stdin = spawn::endless_input()?;
+        let node_args = &node_args;
+        let pid = spawn::spawn(&spawn::Command {
+            app: spec,
+            env: &env,
+            stdin,
+            stdout,
+            stderr,
+            node_args,
+            sockets,
+            channel: theirs,
+        })?;
+        let delay = if is_second { process.policy.min_uptime } else { 0 };
+        let listener = Listener { id, run: number, inbox: self.messages.clone() };
+        signs.watch(spec, &listener, Duration::from_millis(delay));
+        let birth = Stat::read(pid).map(|stat| stat.start);
+        let told = Told::default();
+        let run = Attached { number, birth, adopted: None, restart_time, channel, told, signs };
+        if is_second {
+            process.second = Some((pid, run));
+        } else {
+            process.stopping = None;
+            process.run = run;
+            process.show_pid(pid);
+        }
+        Ok(pid)
+    }
+}
+
+impl Process {
+    /// Writes the pid file.
+    pub(super) fn show_pid(&mut self, pid: i32) {
+        self.shown_pid = match write_pid_file(self, pid) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!("pid file {}: {error}", self.pid_file.display());
+                false
+            }
+        };
+    }
+}
+
+/// Whether the interpreter of `app` is Node.
+pub(crate) fn is_node(app: &AppSpec) -> bool {
+    let Interpreter::Program(program) = &app.interpreter else { return false };
+    let program = Path::new(program).file_name().and_then(|name| name.to_str());
+    matches!(program, Some("node" | "nodejs"))
+}
+
+/// Whether a run gets an IPC channel: Node and Bun do, and what says that it uses one.
+fn speaks_ipc(app: &AppSpec) -> bool {
+    let is_bun = Path::new(app.interpreter.as_str()).file_name().is_some_and(|name| name == "bun");
+    is_node(app) || is_bun || app.readiness() == Some(Ready::Ipc) || app.shutdown_with_message
+}
+
+/// Where the next run writes to.
+fn prepare_output(process: &mut Process, home: &Home) -> Result<Output, LogError> {
+    prepare_pumps(process, home)?;
+    match &process.pumps {
+        Some(pumps) => Ok(Output {
+            stdout: pumps.out.open_for_child()?.into(),
+            stderr: pumps.error.open_for_child()?.into(),
+        }),
+        None if process.spec.disable_logs => Output::none(&process.logs),
+        None => Output::direct(&process.logs),
+    }
+}
+
+/// The pumps of a process whose lines need work; they are kept from run to run.
+pub(super) fn prepare_pumps(process: &mut Process, home: &Home) -> Result<(), LogError> {
+    let form = Form::of(&process.spec, process.id, process.logs.combined.is_some());
+    let Some(form) = form.filter(|_| !process.spec.disable_logs) else {
+        process.pumps = None;
+        return Ok(());
+    };
+    let current = process.pumps.take().filter(|pumps| pumps.logs == process.logs && pumps.form == form);
+    let pumps = match current {
+        Some(pumps) => pumps,
+        None => {
+            let start = |stream: Stream, log: &Path| {
+                let fifo = home.fifo(process.id, stream.name());
+                let logs = [log.to_owned()].into_iter().chain(process.logs.combined.clone());
+                Pump::start(fifo, stream, form.clone(), logs)
+            };
+            Pumps {
+                out: start(Stream::Out, &process.logs.out)?,
+                error: start(Stream::Error, &process.logs.error)?,
+                logs: process.logs.clone(),
+                form: form.clone(),
+            }
+        }
+    };
+    process.pumps = Some(pumps);
+    Ok(())
+}
+
+fn write_pid_file(process: &Process, pid: i32) -> io::Result<()> {
+    let write = || std::fs::write(&process.pid_file, pid.to_string());
+    write().or_else(|error| match process.pid_file.parent() {
+        Some(parent) if error.kind() == io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(parent)?;
+            write()
+        }
+        _ => Err(error),
+    })
+}

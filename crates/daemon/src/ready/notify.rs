@@ -1,0 +1,193 @@
+//! systemd's way of telling a supervisor: datagrams to the socket that `NOTIFY_SOCKET` names (`sd_notify(3)`).
+//!
+//! Each run has a socket of its own, so nobody has to find out who sent what. Its name is in the abstract namespace: apps
+//! that run as other users reach it, too. So the sender's user is looked at.
+
+use std::{
+    io::{self, IoSliceMut},
+    mem::MaybeUninit,
+    os::{
+        linux::net::SocketAddrExt,
+        unix::net::{SocketAddr, UnixDatagram as StdDatagram},
+    },
+    time::Duration,
+};
+
+use rpm_core::ProcessId;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg, sockopt};
+use tokio::{
+    io::Interest,
+    net::UnixDatagram,
+    time::{Instant, timeout_at},
+};
+
+use super::Listener;
+use crate::ipc::Heard;
+
+/// Longest datagram that is read; `sd_notify` allows 4 KiB of environment-like lines in practice.
+const MAX_DATAGRAM: usize = 16 << 10;
+
+/// Longest status that is kept.
+const MAX_STATUS: usize = 1024;
+
+/// The socket of one run.
+#[derive(Debug)]
+pub(super) struct Notify {
+    socket: UnixDatagram,
+    name: String,
+    /// Whose datagrams are heeded besides root's and the daemon's own.
+    user: Option<u32>,
+}
+
+/// What a datagram says.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct News {
+    ready: bool,
+    stopping: bool,
+    status: Option<String>,
+    watchdog: Option<Watchdog>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Watchdog {
+    Alive,
+    /// It asks to be treated as if it had fallen silent.
+    Trigger,
+    Limit(Duration),
+}
+
+impl Notify {
+    /// Must be called within a runtime.
+    pub(super) fn open(id: ProcessId, run: u64, user: Option<u32>) -> io::Result<Self> {
+        let name = format!("rpm/{}/{id}.{run}", std::process::id());
+        let socket = StdDatagram::bind_addr(&SocketAddr::from_abstract_name(&name)?)?;
+        socket.set_nonblocking(true)?;
+        sockopt::set_socket_passcred(&socket, true)?;
+        Ok(Self { socket: UnixDatagram::from_std(socket)?, name, user })
+    }
+
+    /// The value of `NOTIFY_SOCKET`.
+    pub(super) fn name(&self) -> String {
+        format!("@{}", self.name)
+    }
+
+    /// Hears it until the run ends. `READY=1` counts if `heeds_ready`; once up it may not be silent for `watchdog`.
+    pub(super) async fn listen(self, listener: Listener, heeds_ready: bool, watchdog: Option<Duration>) {
+        let mut limit = watchdog;
+        let mut due: Option<Instant> = None;
+        loop {
+            let datagram = match due {
+                None => Ok(self.receive().await),
+                Some(due) => timeout_at(due, self.receive()).await,
+            };
+            let Ok(datagram) = datagram else {
+                let seconds = limit.unwrap_or_default().as_secs_f32();
+                let reason = format!("it sent no WATCHDOG=1 for {seconds} s (watchdog)");
+                return listener.tell(Heard::Failed(reason)).await;
+            };
+            let Some(news) = datagram.map(|datagram| read(&datagram)) else { continue };
+            if let Some(status) = news.status {
+                listener.tell(Heard::Status(status)).await;
+            }
+            if news.ready && heeds_ready {
+                listener.tell(Heard::Ready).await;
+            }
+            match news.watchdog {
+                Some(Watchdog::Trigger) => {
+                    let reason = "it sent WATCHDOG=trigger".to_owned();
+                    return listener.tell(Heard::Failed(reason)).await;
+                }
+                Some(Watchdog::Limit(new)) if limit.is_some() => limit = Some(new),
+                _ => {}
+            }
+            if news.ready || news.watchdog.is_some() {
+                due = limit.map(|limit| Instant::now() + limit);
+            }
+            if news.stopping {
+                (limit, due) = (None, None);
+            }
+        }
+    }
+
+    /// The next datagram, `None` if it is of somebody who has no say, or the socket failed.
+    async fn receive(&self) -> Option<Vec<u8>> {
+        let mut buffer = vec![0; MAX_DATAGRAM];
+        let received = self.socket.async_io(Interest::READABLE, || {
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1))];
+            let mut control = RecvAncillaryBuffer::new(&mut space);
+            let mut parts = [IoSliceMut::new(&mut buffer)];
+            let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+            let length = recvmsg(&self.socket, &mut parts, &mut control, flags)?.bytes;
+            let user = control.drain().find_map(|message| match message {
+                RecvAncillaryMessage::ScmCredentials(credentials) => Some(credentials.uid.as_raw()),
+                _ => None,
+            });
+            Ok((length, user))
+        });
+        let (length, sender) = received.await.ok()?;
+        let sender = sender?;
+        let me = nix::unistd::geteuid().as_raw();
+        if sender != 0 && sender != me && Some(sender) != self.user {
+            tracing::warn!("a notification of user {sender} for {} was ignored", self.name);
+            return None;
+        }
+        buffer.truncate(length);
+        Some(buffer)
+    }
+}
+
+fn read(datagram: &[u8]) -> News {
+    let mut news = News::default();
+    for line in String::from_utf8_lossy(datagram).lines() {
+        match line.split_once('=') {
+            Some(("READY", "1")) => news.ready = true,
+            Some(("STOPPING", "1")) => news.stopping = true,
+            Some(("STATUS", status)) => news.status = Some(status.chars().take(MAX_STATUS).collect()),
+            Some(("WATCHDOG", "1")) => news.watchdog = Some(Watchdog::Alive),
+            Some(("WATCHDOG", "trigger")) => news.watchdog = Some(Watchdog::Trigger),
+            Some(("WATCHDOG_USEC", limit)) => {
+                let limit = limit.parse().ok().filter(|&limit: &u64| limit > 0);
+                news.watchdog = limit.map(|limit| Watchdog::Limit(Duration::from_micros(limit)));
+            }
+            _ => {}
+        }
+    }
+    news
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn datagrams_are_lines() {
+        let news = read(b"READY=1\nSTATUS=all is well\nMAINPID=4\n\xff=\nWATCHDOG=1\n");
+        let status = Some("all is well".to_owned());
+        assert_eq!(news, News { ready: true, stopping: false, status, watchdog: Some(Watchdog::Alive) });
+        assert_eq!(read(b"READY=0\nready=1\nWATCHDOG_USEC=0"), News::default());
+        assert_eq!(
+            read(b"WATCHDOG_USEC=1500000").watchdog,
+            Some(Watchdog::Limit(Duration::from_millis(1500)))
+        );
+    }
+
+    #[tokio::test]
+    async fn what_a_run_says_is_heard_and_its_silence_too() {
+        let (inbox, mut heard) = mpsc::channel(8);
+        let notify = Notify::open(7.into(), 3, None).unwrap();
+        let address = SocketAddr::from_abstract_name(notify.name().trim_start_matches('@')).unwrap();
+        let listener = Listener { id: 7.into(), run: 3, inbox };
+        tokio::spawn(notify.listen(listener, true, Some(Duration::from_millis(20))));
+        let app = StdDatagram::unbound().unwrap();
+        app.connect_addr(&address).unwrap();
+        app.send(b"STATUS=loading").unwrap();
+        app.send(b"READY=1\nWATCHDOG=1").unwrap();
+        assert_eq!(heard.recv().await.unwrap().what, Heard::Status("loading".into()));
+        let ready = heard.recv().await.unwrap();
+        assert_eq!((ready.id, ready.run, ready.what), (7.into(), 3, Heard::Ready));
+        let Heard::Failed(reason) = heard.recv().await.unwrap().what else { panic!() };
+        assert!(reason.contains("WATCHDOG"), "{reason}");
+    }
+}

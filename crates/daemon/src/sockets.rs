@@ -1,0 +1,133 @@
+//! Listening sockets that the daemon holds for apps, so that they outlive each run: systemd's protocol.
+//!
+//! A run finds them as descriptors from 3 on (`sd_listen_fds(3)`): `LISTEN_FDS` is their number, `LISTEN_PID` its own
+//! pid, `LISTEN_FDNAMES` their names with colons between them. They are opened when the first process of the app is
+//! started, and closed when none is left that runs.
+
+use std::{collections::HashMap, os::fd::OwnedFd};
+
+use rpm_core::{AppSpec, Listen, listen::Place, name::printable};
+
+use crate::node::{self, Bound};
+
+/// Connections that may wait while nobody accepts.
+const BACKLOG: i32 = 4096;
+
+/// A socket could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {place}: {error}")]
+pub(crate) struct ListenError {
+    place: Place,
+    error: std::io::Error,
+}
+
+/// The sockets of all apps, by the apps' names.
+#[derive(Debug, Default)]
+pub(crate) struct Sockets {
+    apps: HashMap<String, Vec<(Place, Bound)>>,
+}
+
+impl Sockets {
+    /// Copies of what a run of `app` is given, in the order of its declaration. What is not open yet is opened, and what
+    /// `app` no longer declares is closed.
+    pub(crate) fn of(&mut self, app: &AppSpec) -> Result<Vec<OwnedFd>, ListenError> {
+        if app.listen.is_empty() {
+            self.apps.remove(&app.name);
+            return Ok(Vec::new());
+        }
+        let held = self.apps.entry(app.name.clone()).or_default();
+        held.retain(|(place, _)| app.listen.iter().any(|listen| listen.place == *place));
+        let mut copies = Vec::with_capacity(app.listen.len());
+        for Listen { place, .. } in &app.listen {
+            let failed = |error| ListenError { place: place.clone(), error };
+            let index = match held.iter().position(|(known, _)| known == place) {
+                Some(index) => index,
+                None => {
+                    let bound = match place {
+                        Place::Tcp(address) => node::tcp(*address, false, BACKLOG),
+                        Place::Unix(path) => node::unix(path, BACKLOG),
+                    };
+                    held.push((place.clone(), bound.map_err(|errno| failed(errno.into()))?));
+                    held.len() - 1
+                }
+            };
+            copies.push(held[index].1.fd.try_clone().map_err(failed)?);
+        }
+        Ok(copies)
+    }
+
+    /// Closes what is held for the app `name`.
+    pub(crate) fn close(&mut self, name: &str) {
+        self.apps.remove(name);
+    }
+}
+
+/// The variables that tell a run what it was given; `LISTEN_PID` is set when its pid is known (see [`crate::launch`]).
+pub(crate) fn environment(app: &AppSpec) -> Vec<(&'static str, String)> {
+    if app.listen.is_empty() {
+        return Vec::new();
+    }
+    let name = |listen: &Listen| match &listen.name {
+        Some(name) => name.clone(),
+        None => printable(&app.name).replace(':', "_"),
+    };
+    let names: Vec<String> = app.listen.iter().map(name).collect();
+    vec![("LISTEN_FDS", app.listen.len().to_string()), ("LISTEN_FDNAMES", names.join(":"))]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        net::{TcpListener, TcpStream},
+        os::fd::AsRawFd,
+    };
+
+    use rpm_core::Interpreter;
+
+    use super::*;
+
+    fn app(listen: &[&str]) -> AppSpec {
+        let mut app = AppSpec::new("a:b", "/a".into(), Interpreter::None, "/".into());
+        app.listen = listen.iter().map(|text| text.parse().unwrap()).collect();
+        app
+    }
+
+    fn port(fd: &OwnedFd) -> u16 {
+        TcpListener::from(fd.try_clone().unwrap()).local_addr().unwrap().port()
+    }
+
+    #[test]
+    fn sockets_outlive_runs_and_go_with_the_declaration_or_the_app() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let unix = format!("admin=unix:{}", path.display());
+        let mut sockets = Sockets::default();
+        let first = sockets.of(&app(&["127.0.0.1:0", &unix])).unwrap();
+        let again = sockets.of(&app(&["127.0.0.1:0", &unix])).unwrap();
+        assert_eq!(port(&first[0]), port(&again[0]));
+        assert_ne!(first[0].as_raw_fd(), again[0].as_raw_fd());
+        let port = port(&first[0]);
+        drop((first, again));
+        TcpStream::connect(("127.0.0.1", port)).unwrap();
+        sockets.of(&app(&[&unix])).unwrap();
+        TcpStream::connect(("127.0.0.1", port)).unwrap_err();
+        assert!(path.exists());
+        sockets.close("a:b");
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_taken_port_is_named() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let place = taken.local_addr().unwrap().to_string();
+        let error = Sockets::default().of(&app(&[&place])).unwrap_err().to_string();
+        assert!(error.contains(&place) && error.contains("in use"), "{error}");
+    }
+
+    #[test]
+    fn names_have_no_colon() {
+        let told = environment(&app(&["127.0.0.1:0", "admin=127.0.0.1:0"]));
+        assert_eq!(told, [("LISTEN_FDS", "2".to_owned()), ("LISTEN_FDNAMES", "a_b:admin".to_owned())]);
+        assert_eq!(environment(&app(&[])), []);
+    }
+}
