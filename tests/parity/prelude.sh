@@ -17,11 +17,11 @@ has() { [ "$(wc -l <"$1")" -ge "$2" ]; }
 
 # status_is NAME STATUS: whether all processes of that name have this status.
 status_is() {
-    pm2 jlist | node -e '
-        const [name, status] = process.argv.slice(1);
-        const list = JSON.parse(require("fs").readFileSync(0, "utf8")).filter((p) => p.name === name);
-        process.exit(list.length && list.every((p) => p.pm2_env.status === status) ? 0 : 1);
-    ' "$@"
+    pm2 list --mini-list | awk -v name="$1" -v status="$2" '
+        /^\+--- / { ours = substr($0, 6) == name }
+        /^status : / && ours { found = 1; if (substr($0, 10) != status) other = 1 }
+        END { exit !found || other }
+    '
 }
 
 # fields NAME FIELD...: these fields of pm2_env, a line for each process of that name.
