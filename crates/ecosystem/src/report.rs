@@ -52,6 +52,7 @@ impl Problem {
     }
 
     /// Points at a place.
+    #[must_use]
     pub fn at(self, span: Option<Span>) -> Self {
         Self { span, ..self }
     }
@@ -65,6 +66,7 @@ impl Problem {
     }
 
     /// Points at an earlier place as well, where what stands here was used first.
+    #[must_use]
     pub fn after(self, earlier: Option<Span>) -> Self {
         Self { earlier, ..self }
     }

@@ -17,7 +17,6 @@ mod value;
 pub(crate) use self::{
     evaluate::{Scope, Status},
     functions::Function,
-    parser::parse,
     template::{Template, TemplateError},
     tree::Tree,
     value::{Object, Value},
@@ -69,7 +68,9 @@ impl Expression {
                 right.walk(visit);
             }
             Self::And(parts) | Self::Or(parts) | Self::Call(_, parts) => {
-                parts.iter().for_each(|part| part.walk(visit));
+                for part in parts {
+                    part.walk(visit);
+                }
             }
         }
     }

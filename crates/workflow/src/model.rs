@@ -16,7 +16,7 @@ pub use self::event::Schedule;
 pub(crate) use self::{
     action::{Action, Runs},
     event::{Event, Input, InputType},
-    job::{Called, Job, Secrets, Strategy, Work},
+    job::{Called, Job, Secrets, Work},
     step::{Defaults, Step, Todo, Uses},
 };
 use crate::expression::{Expression, Template, TemplateError, Tree};

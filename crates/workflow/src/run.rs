@@ -1,13 +1,43 @@
 //! Running a workflow on this machine.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+mod actions;
+mod call;
+mod called;
+mod cancel;
+mod command_files;
+mod commands;
+mod console;
+mod contexts;
+mod event;
+mod exec;
+mod frame;
+mod graph;
+mod hash_files;
+mod job;
+mod labels;
+mod mask;
+mod matrix;
+mod orphans;
+mod process;
+mod repository;
+mod script;
+mod slots;
+mod steps;
+mod tools;
+mod version;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::atomic::AtomicUsize,
+    time::{Duration, Instant},
+};
 
 use rpm_core::Env;
 
 pub use self::cancel::Cancel;
-use crate::{Annotation, Conclusion, Outcome, Workflow};
-
-mod cancel;
+use self::{call::Call, mask::Masks, repository::Repository, slots::Slots};
+use crate::{Annotation, Conclusion, JobOutcome, Outcome, Workflow, expression::Value};
 
 /// What a run is given.
 #[derive(Clone, Debug)]
@@ -23,7 +53,7 @@ pub struct Options {
     pub payload: Option<serde_json::Value>,
     /// The inputs of `workflow_dispatch`.
     pub inputs: BTreeMap<String, String>,
-    /// Works in the repository itself instead of a scratch worktree of its last commit.
+    /// Works in the repository itself instead of a scratch copy of its last commit.
     pub in_place: bool,
     /// The environment of steps, and where secrets and variables come from. A secret that the file names is taken
     /// from the variable of that name, and steps see it only where the file hands it to them.
@@ -111,15 +141,82 @@ pub enum RunError {
     Io(#[from] std::io::Error),
 }
 
+/// What every part of a run shares.
+struct Shared<'a> {
+    options: &'a Options,
+    watch: &'a (dyn Fn(Progress<'_>) + Sync),
+    masks: Masks,
+    deadline: Option<Instant>,
+    repository: Repository,
+    /// The directory of this run.
+    scratch: PathBuf,
+    event: &'a str,
+    payload: Value,
+    slots: Slots,
+    /// Gives each job its own number.
+    jobs: AtomicUsize,
+}
+
 /// Runs a workflow and waits for its end. `watch` is called from the threads of the jobs.
 ///
 /// What is wrong before a job begins is an error; what goes wrong in jobs is part of the outcome. When this returns,
-/// nothing that the steps started is left: processes are killed, the scratch worktree is removed.
+/// nothing that the steps started is left: processes are killed, scratch copies are removed.
 pub fn run(
     workflow: &Workflow,
     options: &Options,
     watch: &(dyn Fn(Progress<'_>) + Sync),
 ) -> Result<Outcome, RunError> {
-    _ = (workflow, options, watch);
-    Err(RunError::Workspace("not yet".to_owned()))
+    let started = Instant::now();
+    let event = event::choose(workflow, options)?;
+    let inputs = event::inputs(event, &options.inputs)?;
+    let only = graph::chosen(workflow, &options.jobs)?;
+    let repository = repository(workflow, options)?;
+    let scratch = tempfile::Builder::new().prefix("rpm-workflow-").tempdir()?;
+    let payload = event::payload(event, options.payload.as_ref(), &inputs, &repository, &options.env);
+    std::fs::write(scratch.path().join(EVENT_FILE), payload.to_string())?;
+    let shared = Shared {
+        options,
+        watch,
+        masks: Masks::default(),
+        deadline: options.limit.and_then(|limit| started.checked_add(limit)),
+        repository,
+        // The names of temporary directories may be links.
+        scratch: scratch.path().canonicalize()?,
+        event: &event.name,
+        payload: (&payload).into(),
+        slots: Slots::new(options.max_parallel),
+        jobs: AtomicUsize::new(0),
+    };
+    let call = Call::top(&shared, workflow, inputs, only);
+    let jobs: Vec<JobOutcome> = graph::run(&call).into_iter().flat_map(|(_, job)| job.outcomes).collect();
+    let counted = |job: &JobOutcome| if job.tolerated { Conclusion::Success } else { job.conclusion };
+    Ok(Outcome {
+        workflow: workflow.name(),
+        file: workflow.path().to_owned(),
+        event: event.name.clone(),
+        conclusion: Conclusion::of_all(jobs.iter().map(counted)),
+        took: started.elapsed(),
+        jobs,
+    })
+}
+
+/// The payload of the event, in the directory of the run.
+const EVENT_FILE: &str = "event.json";
+
+fn repository(workflow: &Workflow, options: &Options) -> Result<Repository, RunError> {
+    let directory = options.repository.clone().unwrap_or_else(|| {
+        let parent = workflow.path().parent().filter(|parent| !parent.as_os_str().is_empty());
+        parent.unwrap_or(Path::new(".")).to_owned()
+    });
+    let directory = directory
+        .canonicalize()
+        .map_err(|error| RunError::Workspace(format!("{}: {error}", directory.display())))?;
+    let repository = Repository::of(&directory, &options.env);
+    if repository.sha.is_none() && !options.in_place {
+        let root = repository.root.display();
+        let message =
+            format!("{root} is no git repository with a commit to copy: --in-place runs in it as it is");
+        return Err(RunError::Workspace(message));
+    }
+    Ok(repository)
 }

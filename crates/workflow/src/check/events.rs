@@ -32,10 +32,10 @@ fn schedule(item: &Node, problems: &mut Vec<Problem>) {
             problems.push(Problem::warning(message).at(cron.span.clone()));
         }
     }
-    if let Some(zone) = child(item, "timezone") {
-        if let Err(error) = Zone::from_str(&zone.to_text()) {
-            problems.push(Problem::error(error.to_string()).at(zone.span.clone()));
-        }
+    if let Some(zone) = child(item, "timezone")
+        && let Err(error) = Zone::from_str(&zone.to_text())
+    {
+        problems.push(Problem::error(error.to_string()).at(zone.span.clone()));
     }
 }
 

@@ -1,6 +1,6 @@
 //! What no schema says about jobs.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, path::Path};
 
 use rpm_ecosystem::{Entry, Node, Problem, Span, Value as Yaml};
 
@@ -91,7 +91,9 @@ fn cycles(all: &[Entry], problems: &mut Vec<Problem>) {
         }
         let cycle = &way[way.iter().position(|on| *on == job).unwrap_or_default()..];
         let is_new = cycle.iter().all(|job| !is_told[*job]);
-        way.iter().for_each(|job| is_told[*job] = true);
+        for job in &way {
+            is_told[*job] = true;
+        }
         if is_new {
             let names: Vec<_> = cycle.iter().chain([&job]).map(|job| all[*job].key.as_str()).collect();
             let at = edges[job].iter().find(|(need, _)| is_left[*need]).and_then(|(_, at)| at.clone());
@@ -131,8 +133,9 @@ fn outside_needs(job: &Entry, problems: &mut Vec<Problem>) {
 fn called(uses: &Node, problems: &mut Vec<Problem>) {
     let text = uses.to_text();
     let path = text.split_once('@').map_or(text.as_str(), |(path, _)| path);
-    let is_workflow =
-        path.contains(".github/workflows/") && (path.ends_with(".yml") || path.ends_with(".yaml"));
+    let is_yaml =
+        Path::new(path).extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
+    let is_workflow = path.contains(".github/workflows/") && is_yaml;
     let is_right = is_workflow && (text.starts_with("./") != text.contains('@'));
     if !is_right {
         let message = format!(

@@ -18,10 +18,10 @@ pub(super) fn check(list: &Node, problems: &mut Vec<Problem>) {
     }
     let mut ids: HashMap<String, Option<Span>> = HashMap::new();
     for step in steps {
-        if let Some(uses) = child(step, "uses") {
-            if let Err(error) = Uses::read(&uses.to_text()) {
-                problems.push(Problem::error(error).at(uses.span.clone()));
-            }
+        if let Some(uses) = child(step, "uses")
+            && let Err(error) = Uses::read(&uses.to_text())
+        {
+            problems.push(Problem::error(error).at(uses.span.clone()));
         }
         condition(step, problems);
         if let Some(id) = child(step, "id") {
@@ -66,11 +66,9 @@ fn unknown_steps(list: &Node, ids: &HashMap<String, Option<Span>>, problems: &mu
 /// A condition with text beside its `${{ }}` is a text that is not empty, and so always true.
 pub(super) fn condition(node: &Node, problems: &mut Vec<Problem>) {
     let Some(condition) = child(node, "if") else { return };
-    if let Ok(template) = Template::condition(&condition.to_text()) {
-        if template.is_mixed() {
-            let message = "this condition always holds: ${{ }} has to stand around all of it, or be left out";
-            problems.push(Problem::warning(message).at(condition.span.clone()));
-        }
+    if Template::condition(&condition.to_text()).is_ok_and(|template| template.is_mixed()) {
+        let message = "this condition always holds: ${{ }} has to stand around all of it, or be left out";
+        problems.push(Problem::warning(message).at(condition.span.clone()));
     }
 }
 

@@ -34,16 +34,8 @@ impl Object {
         }
     }
 
-    pub(crate) fn remove(&mut self, name: &str) {
-        self.0.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
-    }
-
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }
 
@@ -155,14 +147,6 @@ impl Value {
     /// What a JSON text says, in its order.
     pub(crate) fn from_json(text: &str) -> Result<Self, String> {
         serde_json::from_str(text).map_err(|error| error.to_string())
-    }
-
-    /// The property of an object; nothing if this is none.
-    pub(crate) fn property(&self, name: &str) -> Value {
-        match self {
-            Self::Object(object) => object.get(name).cloned().unwrap_or_default(),
-            _ => Self::Null,
-        }
     }
 
     /// GitHub's `==`: without regard to case, and as numbers where the types differ.

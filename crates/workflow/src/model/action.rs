@@ -20,7 +20,6 @@ pub(crate) struct Action {
 pub(crate) struct ActionInput {
     pub(crate) name: String,
     pub(crate) default: Tree,
-    pub(crate) required: bool,
 }
 
 /// How an action runs.
@@ -28,11 +27,11 @@ pub(crate) struct ActionInput {
 pub(crate) enum Runs {
     /// The steps of a composite action.
     Composite(Vec<Step>),
-    /// Files for Node.js, and when those before and after are run.
+    /// Files for Node.js, and when the last one is run.
     JavaScript {
         main: String,
+        /// Not run for an action of the repository itself.
         pre: Option<String>,
-        pre_condition: Option<Template>,
         post: Option<String>,
         post_condition: Option<Template>,
     },
@@ -49,12 +48,7 @@ impl Action {
             inputs: entries(child_or_null(node, "inputs"))
                 .iter()
                 .map(|entry| {
-                    let required = text(&entry.node, "required").is_some_and(|text| text == "true");
-                    Ok(ActionInput {
-                        name: entry.key.clone(),
-                        default: tree(&entry.node, "default")?,
-                        required,
-                    })
+                    Ok(ActionInput { name: entry.key.clone(), default: tree(&entry.node, "default")? })
                 })
                 .collect::<Result<_, _>>()?,
             outputs: entries(child_or_null(node, "outputs"))
@@ -67,7 +61,6 @@ impl Action {
                 _ => Runs::JavaScript {
                     main: text(runs, "main").unwrap_or_default(),
                     pre: text(runs, "pre"),
-                    pre_condition: condition("pre-if")?,
                     post: text(runs, "post"),
                     post_condition: condition("post-if")?,
                 },

@@ -1,6 +1,6 @@
 //! A step, of a job or of a composite action.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 use rpm_ecosystem::Node;
 
@@ -58,6 +58,19 @@ impl Uses {
                 Ok(Self::Repository { owner, name, path, version: version.to_owned() })
             }
             _ => Err(format!("{text:?} names no repository: {form}")),
+        }
+    }
+}
+
+impl fmt::Display for Uses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(path) => write!(f, "{}", path.display()),
+            Self::Docker(image) => write!(f, "docker://{image}"),
+            Self::Repository { owner, name, path, version } if path.is_empty() => {
+                write!(f, "{owner}/{name}@{version}")
+            }
+            Self::Repository { owner, name, path, version } => write!(f, "{owner}/{name}/{path}@{version}"),
         }
     }
 }

@@ -148,7 +148,7 @@ impl Schema {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::*, *};
+    use super::super::*;
 
     #[test]
     fn every_type_that_is_named_is_there() {

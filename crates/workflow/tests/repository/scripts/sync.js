@@ -1,0 +1,1 @@
+console.log("synchronised " + process.argv[2])
