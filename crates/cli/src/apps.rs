@@ -9,6 +9,7 @@ use crate::{
     context::{Context, own_environment},
     extensions,
     failure::Failure,
+    module_conf::{ModuleConf, variables},
     output::Output,
 };
 
@@ -50,8 +51,9 @@ impl Declared {
             only: context.options.only.iter().cloned().collect(),
             overrides: self.declaration.clone(),
         };
-        let loaded = rpm_ecosystem::load(Path::new(file), &options, &self.caller)
+        let mut loaded = rpm_ecosystem::load(Path::new(file), &options, &self.caller)
             .map_err(|error| tell(context.out, &error))?;
+        configure(context, &mut loaded.apps)?;
         for warning in loaded.warnings.rendered(false) {
             context.out.warn(&warning);
         }
@@ -66,8 +68,9 @@ impl Declared {
 
     /// The app that a script is.
     pub(crate) fn script(&self, context: &mut Context, script: &str) -> Result<AppSpec, Failure> {
-        let app = rpm_ecosystem::from_script(script, &self.declaration, &self.caller)
+        let mut app = rpm_ecosystem::from_script(script, &self.declaration, &self.caller)
             .map_err(|error| tell(context.out, &error))?;
+        configure(context, std::slice::from_mut(&mut app))?;
         tell_schedule(context.out, &app);
         Ok(app)
     }
@@ -115,6 +118,17 @@ impl Declared {
     pub(crate) fn env(&self) -> &rpm_core::Env {
         &self.caller.env
     }
+}
+
+/// Puts what is set under the name of an app (`set web:key value`) into its environment.
+fn configure(context: &Context, apps: &mut [AppSpec]) -> Result<(), Failure> {
+    let conf = ModuleConf::load(&context.home)?;
+    for app in apps {
+        for (name, value) in variables(&conf, &app.name) {
+            app.env.set(name, value);
+        }
+    }
+    Ok(())
 }
 
 /// This shell, on whose behalf files are read.

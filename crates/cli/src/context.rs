@@ -12,7 +12,7 @@ use rpm_core::{
     protocol::{Reply, Request},
 };
 
-use crate::{args::options::Options, failure::Failure, output::Output, render};
+use crate::{args::options::Options, failure::Failure, output::Output, render, verbs};
 
 /// Who was called, how, and where its words go.
 pub(crate) struct Program {
@@ -88,9 +88,10 @@ impl<'a> Context<'a> {
             self.home.persona().word(),
             self.home.root().display()
         );
-        let (connection, spawned) = rpm_client::connect_or_spawn(&self.home, || say(announcement))?;
+        let (mut connection, spawned) = rpm_client::connect_or_spawn(&self.home, || say(announcement))?;
         if spawned {
             say(format!("{title} Successfully daemonized"));
+            verbs::launch_modules(self, &mut connection)?;
         }
         Ok(connection)
     }

@@ -51,6 +51,8 @@ mod update;
 mod versioning;
 mod web;
 
+pub(crate) use self::modules::launch_all as launch_modules;
+
 use clap::{Args, Command};
 use rpm_core::Persona;
 

@@ -95,6 +95,9 @@ pub struct ProcessSummary {
     /// Whether files are watched for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub watching: bool,
+    /// Whether it is a module ([`AppSpec::is_module`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub module: bool,
 }
 
 fn default_namespace() -> String {

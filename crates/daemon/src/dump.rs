@@ -91,7 +91,7 @@ fn collect(table: &Table) -> Dump {
             running: process.life.is_wanted_up(),
         }
     };
-    let processes = table.iter().map(&mut entry).collect();
+    let processes = table.apps().map(&mut entry).collect();
     Dump { version: VERSION, environments, processes }
 }
 

@@ -388,7 +388,7 @@ impl God {
     /// Ends by a signal: as PM2 does, the list is saved before the processes are stopped.
     fn end(&mut self, signal: &str) {
         tracing::info!("ending by {signal}");
-        if !self.table.is_empty()
+        if self.table.apps().next().is_some()
             && let Err(error) = crate::dump::save(&self.home, &self.table)
         {
             tracing::error!("{error}");

@@ -314,6 +314,11 @@ impl Table {
         self.processes.values()
     }
 
+    /// All but modules, by id: what a dump keeps.
+    pub(crate) fn apps(&self) -> impl Iterator<Item = &Process> {
+        self.iter().filter(|process| !process.spec.is_module())
+    }
+
     /// The processes of the app `name`, by id.
     pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = &Process> {
         self.processes.values().filter(move |process| process.spec.name == name)

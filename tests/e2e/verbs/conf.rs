@@ -33,6 +33,22 @@ fn what_is_set_is_shown_and_restarts_its_app() {
 }
 
 #[test]
+fn what_was_set_is_there_from_the_first_start() {
+    let rpm = Rpm::new();
+    rpm.ok("set web:k v");
+    rpm.forever("web", "");
+    rpm.write(
+        "eco.toml",
+        "[[apps]]\nname = \"web\"\nscript = \"forever.sh\"\nenv = { k = \"declared\", j = \"x\" }\n",
+    );
+    let environ = |rpm: &Rpm| rpm.entry("web").environ();
+    assert_eq!((environ(&rpm)["k"].as_str(), environ(&rpm)["web"].as_str()), ("v", "{\"k\":\"v\"}"));
+    rpm.ok("delete web");
+    rpm.ok("start eco.toml");
+    assert_eq!((environ(&rpm)["k"].as_str(), environ(&rpm)["j"].as_str()), ("v", "x"));
+}
+
+#[test]
 fn without_a_daemon_the_file_is_enough() {
     let rpm = Rpm::new();
     assert_eq!(rpm.ok("conf").stdout, "");

@@ -37,9 +37,38 @@ fn a_package_runs_as_an_app_until_it_is_uninstalled() {
     assert_eq!(rpm.entry("mine").environ()["pace"], "quick");
     run(&rpm, "install ./mine").ends_with(0);
     assert_eq!(rpm.entry("mine").environ()["pace"], "quick", "settings outlive an update");
+    rpm.ok("kill");
+    rpm.ok("resurrect");
+    assert_eq!(rpm.entry("mine").environ()["pace"], "quick", "it comes with every daemon");
     run(&rpm, "uninstall mine").ends_with(0).says("[RPM][Module] Uninstalling module mine");
     assert!(rpm.jlist().is_empty() && !rpm.home().join("modules/mine").exists());
     assert_eq!(rpm.ok("conf").stdout.matches("mine").count(), 0);
+}
+
+#[test]
+fn a_module_is_not_one_of_all() {
+    let rpm = Rpm::new();
+    rpm.write("package.json", r#"{"name":"extra","version":"1.2.3","main":"run.sh"}"#);
+    rpm.script("run.sh", "#!/bin/bash\nexec sleep 1000000\n");
+    rpm.ok("install .")
+        .says("[RPM][Module] Installing local module in DEVELOPMENT MODE with WATCH auto restart")
+        .says("Module\n┌────┬");
+    assert_eq!(rpm.entry("extra").get("watch").as_bool(), Some(true));
+    rpm.fails("stop all").complains("No process found");
+    rpm.ok("save").says("not managing any process");
+    rpm.forever("web", "");
+    rpm.ok("stop all").says("(ids: [ 1 ])");
+    assert_eq!(rpm.statuses(), ["extra:online", "web:stopped"]);
+    let table = rpm.ok("list").stdout;
+    let (apps, modules) = table.split_once("Module\n").unwrap();
+    assert!(apps.contains("│ web ") && !apps.contains("│ extra "), "{table}");
+    assert!(modules.contains("│ extra ") && modules.contains("│ 1.2.3 "), "{table}");
+    rpm.ok("save");
+    rpm.ok("delete all");
+    rpm.ok("restart extra");
+    rpm.ok("delete extra");
+    rpm.ok("resurrect");
+    assert_eq!(rpm.statuses(), ["web:stopped"]);
 }
 
 #[test]

@@ -55,15 +55,25 @@ pub(crate) fn describe(process: &ProcessInfo, look: &Look) -> String {
     text
 }
 
-/// What the app told about itself: its actions and its metrics.
+/// What the app told about itself: its settings, its actions and its metrics.
 fn told(process: &ProcessInfo, look: &Look) -> String {
     let mut text = String::new();
-    let mut block = |heading: &str, table: &str, after: &str| {
-        text.push_str(&look.paint.paint(Style::BOLD_INVERSE, heading));
+    let mut block = |heading: &str, style: Style, table: &str, after: &str| {
+        text.push_str(&look.paint.paint(style, heading));
         text.push('\n');
         text.push_str(table);
         text.push_str(after);
     };
+    let settings = process.told.options.get("module_conf").and_then(Value::as_object);
+    let settings: Vec<_> = settings
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| (printable(name).into_owned(), value_of(value)))
+        .collect();
+    if !settings.is_empty() {
+        let rows = settings.iter().map(|(name, value)| (name.as_str(), value.as_str(), Style::PLAIN));
+        block("Process configuration", Style::PLAIN, &two_columns(rows, look.paint), "");
+    }
     let actions: Vec<_> = process
         .told
         .actions
@@ -74,7 +84,7 @@ fn told(process: &ProcessInfo, look: &Look) -> String {
         let name = printable(&process.summary.name);
         let hint = format!(" Trigger via: {} trigger {name} <action_name>\n\n", look.persona.word());
         let table = table(actions.iter().map(|action| [(action.as_str(), Style::PLAIN)]), look.paint);
-        block(" Actions available ", &table, &hint);
+        block(" Actions available ", Style::BOLD_INVERSE, &table, &hint);
     }
     let metrics: Vec<_> = process
         .told
@@ -89,7 +99,7 @@ fn told(process: &ProcessInfo, look: &Look) -> String {
         .collect();
     if !metrics.is_empty() {
         let rows = metrics.iter().map(|(name, value)| (name.as_str(), value.as_str(), Style::PLAIN));
-        block(" Code metrics value ", &two_columns(rows, look.paint), "");
+        block(" Code metrics value ", Style::BOLD_INVERSE, &two_columns(rows, look.paint), "");
     }
     text
 }
@@ -219,6 +229,8 @@ mod tests {
             ("Users".to_owned(), json!({ "value": 3, "unit": "u" })),
             ("Phase".to_owned(), json!({ "value": "idle" })),
         ]);
+        process.told.options =
+            serde_json::Map::from_iter([("module_conf".to_owned(), json!({ "pace": "slow", "port": 8 }))]);
         let mut local = Env::default();
         local.set("HOME", "/root");
         insta::assert_snapshot!(shown(&process, &local));

@@ -22,6 +22,7 @@ pub(crate) fn row(id: u32, name: &str, status: Status) -> ProcessSummary {
         memory: Bytes(if runs { 53_791_949 } else { 0 }),
         user: Some("me".to_owned()),
         watching: id == 1,
+        module: false,
     }
 }
 

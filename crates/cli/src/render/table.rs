@@ -92,8 +92,22 @@ const CONDENSED: &[Column] =
 
 const MINI: &[Column] = &[ID, NAME, STATUS, CPU.titled("cpu", 8), MEMORY];
 
+const MODULES: &[Column] = &[
+    ID,
+    NAME.titled("module", 30),
+    Column::new("version", 15, |cell, row, _| cell.push_str(&optional(row.version.as_deref()))),
+    column!("pid", 10, row => "{}", row.pid),
+    Column::new("status", 10, |cell, row, _| cell.push_str(row.status.as_str()))
+        .styled(|row| Style::of_status(row.status)),
+    RESTARTS,
+    CPU,
+    MEMORY,
+    Column::new("user", 10, |cell, row, _| cell.push_str(&optional(row.user.as_deref())))
+        .styled(|_| Style::BOLD),
+];
+
 /// The widths of one layout over these rows: the name takes what it needs, up to a limit.
-fn widths(columns: &[Column], rows: &[ProcessSummary], name: u16) -> Vec<u16> {
+fn widths(columns: &[Column], rows: &[&ProcessSummary], name: u16) -> Vec<u16> {
     let id = rows.iter().map(|row| row.id.0).max().unwrap_or(0).checked_ilog10().unwrap_or(0) as u16 + 1;
     let fixed = |column: &Column| match column.title {
         "id" => (id + 2).max(4),
@@ -103,18 +117,33 @@ fn widths(columns: &[Column], rows: &[ProcessSummary], name: u16) -> Vec<u16> {
     columns.iter().map(fixed).collect()
 }
 
-/// The table. Where the terminal is too narrow for all columns, the less important ones are left out.
+/// The table, and a second one for modules. Where the terminal is too narrow for all columns, the less important ones
+/// are left out.
 pub(crate) fn table(rows: &[ProcessSummary], look: &Look) -> String {
+    let (modules, apps): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.module);
+    let mut text = of_apps(&apps, rows, look);
+    if !modules.is_empty() {
+        text.push_str(if modules.len() > 1 { "Modules\n" } else { "Module\n" });
+        text.push_str(&drawn(MODULES, widths(MODULES, &modules, 0), &modules, look));
+    }
+    text
+}
+
+/// The table of apps; the names of all count for its width.
+fn of_apps(apps: &[&ProcessSummary], rows: &[ProcessSummary], look: &Look) -> String {
     let longest = rows.iter().map(|row| display_width(&printable(&row.name))).max();
     let name = longest.map_or(11, |longest| longest.saturating_add(5).min(40) as u16);
     let layouts = [(FULL, name), (CONDENSED, 20), (MINI, 16)]
-        .map(|(columns, name)| (columns, widths(columns, rows, name)));
+        .map(|(columns, name)| (columns, widths(columns, apps, name)));
     let fits = |widths: &[u16]| {
         look.columns.is_none_or(|columns| widths.iter().map(|width| width + 1).sum::<u16>() < columns)
     };
     let [full, condensed, mini] = layouts;
     let (columns, widths) = [full, condensed].into_iter().find(|(_, widths)| fits(widths)).unwrap_or(mini);
+    drawn(columns, widths, apps, look)
+}
 
+fn drawn(columns: &[Column], widths: Vec<u16>, rows: &[&ProcessSummary], look: &Look) -> String {
     let mut grid = Grid::new(widths, look.paint);
     grid.reserve(rows.len());
     for column in columns {
@@ -196,6 +225,15 @@ mod tests {
         let width = display_width(full.lines().next().unwrap()) as u16;
         assert_eq!(shown(&rows(), Some(width)), full);
         assert_ne!(shown(&rows(), Some(width - 1)), full);
+    }
+
+    #[test]
+    fn modules_have_a_table_of_their_own() {
+        let mut rows = rows();
+        rows[1].module = true;
+        insta::assert_snapshot!(shown(&rows, None));
+        let all: Vec<_> = rows.into_iter().map(|row| ProcessSummary { module: true, ..row }).collect();
+        assert!(shown(&all, None).contains("┘\nModules\n┌"));
     }
 
     #[test]

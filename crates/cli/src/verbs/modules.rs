@@ -7,8 +7,9 @@ use std::{
 };
 
 use clap::Args;
+use rpm_client::Connection;
 use rpm_core::{
-    Env,
+    AppSpec, Env, Watch,
     name::printable,
     protocol::{Act, Action},
 };
@@ -20,7 +21,7 @@ use crate::{
     apps::Declared,
     context::{self, Context},
     failure::Failure,
-    module_conf::{ModuleConf, variables},
+    module_conf::ModuleConf,
 };
 
 pub(super) const INSTALL: Verb = Verb {
@@ -77,6 +78,9 @@ fn install(invocation: Invocation) -> Result<(), Failure> {
     if package.starts_with('-') {
         return Err(Failure::Error(format!("{package:?} is no package")));
     }
+    if package == "." {
+        return develop(&mut context);
+    }
     let local = context.cwd.join(&package);
     // npm installs in a directory of its own, from where a relative path would lead elsewhere.
     let is_local = package.starts_with(['.', '/']) && local.is_dir();
@@ -94,16 +98,18 @@ fn install(invocation: Invocation) -> Result<(), Failure> {
             fs::create_dir_all(parent).map_err(|error| cannot("make", parent, &error))?;
         }
         fs::rename(&staging, &directory).map_err(|error| cannot("make", &directory, &error))?;
-        Ok((name, script, directory))
+        Ok((name, script))
     });
-    let (name, script, directory) = installed.inspect_err(|_| {
+    let (name, script) = installed.inspect_err(|_| {
         // What failed is told; what was left of it says nothing more.
         let _ = fs::remove_dir_all(&staging);
     })?;
     let mut conf = ModuleConf::load(&context.home)?;
     conf.set(&[INSTALLED.to_owned(), name.clone()], json!({ "uid": Value::Null }));
     conf.store()?;
-    launch(&mut context, &name, &script, &directory.join("node_modules").join(&name), &conf)?;
+    let directory = installed_at(&context, &name);
+    let (declared, app) = module(&mut context, &name, &script, &directory)?;
+    launch(&mut context, &declared, app)?;
     say(&mut context, "Module successfully installed and launched");
     let word = context.persona().word();
     say(&mut context, &format!("Checkout module options: `$ {word} conf`"));
@@ -152,29 +158,75 @@ fn manifest(directory: &Path) -> Result<Value, Failure> {
     serde_json::from_slice(&text).map_err(|error| cannot("read", &path, &error))
 }
 
-/// Starts what the package says that it is, with its settings in the environment.
-fn launch(
+/// Starts the package in the working directory, where it stays, and again whenever it is changed.
+fn develop(context: &mut Context) -> Result<(), Failure> {
+    let directory = context.cwd.clone();
+    let package = manifest(&directory)?;
+    let name = package["name"].as_str().filter(|name| is_plain(name));
+    let name = name.ok_or_else(|| Failure::Error("package.json gives no name".to_owned()))?;
+    let script = runs(name, &directory)?;
+    say(context, "Installing local module in DEVELOPMENT MODE with WATCH auto restart");
+    let (declared, mut app) = module(context, name, &script, &directory)?;
+    app.watch = Watch::All;
+    launch(context, &declared, app)?;
+    say(context, "Module successfully installed and launched");
+    let mut connection = context.connect()?;
+    context.show_list(connection.as_mut())
+}
+
+/// The app that a package says that it is, with its settings in the environment.
+fn module(
     context: &mut Context,
     name: &str,
     script: &str,
     directory: &Path,
-    conf: &ModuleConf,
-) -> Result<(), Failure> {
+) -> Result<(Declared, AppSpec), Failure> {
     let package = manifest(directory)?;
     let mut env = Env::default();
     let defaults = package["config"].as_object().into_iter().flatten();
     for (key, value) in defaults {
         env.set(key, crate::module_conf::shown(value));
     }
-    variables(conf, name).for_each(|(key, value)| env.set(key, value));
     let mut declared = Declared::new(context, Vec::new())?;
     declared.serves(name, env);
     declared.runs_in(directory);
     let mut app = declared.script(context, script)?;
     app.extras.insert("pmx_module".to_owned(), Value::Bool(true));
+    Ok((declared, app))
+}
+
+/// Starts it in place of what ran under its name.
+fn launch(context: &mut Context, declared: &Declared, app: AppSpec) -> Result<(), Failure> {
     let mut connection = context.connect_or_spawn()?;
-    forget(context, name)?;
-    start::script(context, &mut connection, &declared, Box::new(app))
+    forget(context, &app.name)?;
+    start::script(context, &mut connection, declared, Box::new(app))
+}
+
+/// Starts what is installed, as every new daemon does: a dump does not hold it. One that cannot be started is told, and
+/// is no reason against what was asked for.
+pub(crate) fn launch_all(context: &mut Context, connection: &mut Connection) -> Result<(), Failure> {
+    let conf = ModuleConf::load(&context.home)?;
+    let installed = conf.get(&[INSTALLED.to_owned()]).and_then(Value::as_object);
+    let names: Vec<String> = installed.into_iter().flatten().map(|(name, _)| name.clone()).collect();
+    for name in names.iter().filter(|name| is_plain(name)) {
+        // Where the daemon before this one died, it may run still.
+        if context::rows(connection)?.iter().any(|row| row.name == *name) {
+            continue;
+        }
+        let directory = installed_at(context, name);
+        let outcome = runs(name, &directory)
+            .and_then(|script| module(context, name, &script, &directory))
+            .and_then(|(declared, app)| start::quietly(connection, &declared, app));
+        if outcome.is_err() {
+            context.out.alert(&format!("module {} could not be started", printable(name)));
+        }
+    }
+    Ok(())
+}
+
+/// Where npm put it.
+fn installed_at(context: &Context, name: &str) -> PathBuf {
+    context.home.root().join("modules").join(name).join("node_modules").join(name)
 }
 
 /// [`script`] of the package in `directory`.

@@ -209,6 +209,20 @@ pub(super) fn script(
     Ok(())
 }
 
+/// Starts one app without a word.
+pub(super) fn quietly(connection: &mut Connection, declared: &Declared, app: AppSpec) -> Result<(), Failure> {
+    let request = StartApps {
+        apps: vec![app],
+        env: declared.env().clone(),
+        existing: Existing::Refuse,
+        update_env: false,
+    };
+    for reply in connection.request(&Request::Start(request))? {
+        reply?;
+    }
+    Ok(())
+}
+
 /// Starts the apps of a file; those that are there are restarted with what the file says. `action` is what that is
 /// called.
 pub(super) fn apps(

@@ -32,7 +32,7 @@ struct Full {
 
 /// The table in PM2's form.
 pub(super) fn collect(table: &Table) -> serde_json::Result<Vec<Map<String, Value>>> {
-    table.iter().map(entry).collect()
+    table.apps().map(entry).collect()
 }
 
 fn entry(process: &Process) -> serde_json::Result<Map<String, Value>> {

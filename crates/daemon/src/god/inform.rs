@@ -80,6 +80,7 @@ impl Process {
             memory: usage.memory,
             user: self.spec.username.clone(),
             watching: !self.spec.watch.is_off(),
+            module: self.spec.is_module(),
         }
     }
 

@@ -11,10 +11,10 @@ impl Table {
     /// The processes that `selector` means, by id; at least one.
     ///
     /// A word is tried as a name or as the script it stands for where it was typed, then as a namespace; a number
-    /// as a name, a namespace, an id. This is PM2's order.
+    /// as a name, a namespace, an id. This is PM2's order. Modules are not meant by `all`.
     pub(crate) fn resolve(&self, selector: &Selector) -> Result<Vec<ProcessId>, Failure> {
         match selector.form() {
-            Form::All => self.select(|_| true).ok_or(Failure::NoProcess),
+            Form::All => self.select(|process| !process.spec.is_module()).ok_or(Failure::NoProcess),
             Form::Regex(pattern) => {
                 let regex = Regex::new(pattern).map_err(|error| Failure::BadRegex {
                     pattern: pattern.to_owned(),
@@ -106,6 +106,17 @@ mod tests {
         assert_eq!(ids(&table, "/nope/"), Err(Failure::NoProcess));
         assert!(matches!(ids(&table, "/(/"), Err(Failure::BadRegex { .. })));
         assert_eq!(ids(&Table::default(), "all"), Err(Failure::NoProcess));
+    }
+
+    #[test]
+    fn modules_are_not_meant_by_all() {
+        let mut table = table(&[("api", "web", "/srv/api.js"), ("extra", "web", "/srv/extra.js")]);
+        let module = table.get_mut(ProcessId(1)).unwrap();
+        Arc::make_mut(&mut module.spec).extras.insert("pmx_module".into(), true.into());
+        assert_eq!(ids(&table, "all"), Ok(vec![0]));
+        assert_eq!((ids(&table, "extra"), ids(&table, "1")), (Ok(vec![1]), Ok(vec![1])));
+        table.remove(ProcessId(0));
+        assert_eq!(ids(&table, "all"), Err(Failure::NoProcess));
     }
 
     #[test]

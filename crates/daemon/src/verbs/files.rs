@@ -43,7 +43,7 @@ impl God {
 
     /// Writes the list to the dump file.
     pub(crate) fn save(&mut self, force: bool, replies: &Replies) {
-        if self.table.is_empty() && !force {
+        if self.table.apps().next().is_none() && !force {
             return refuse(replies, Failure::NothingToSave);
         }
         match dump::save(&self.home, &self.table) {
