@@ -13,6 +13,7 @@ mod monit;
 mod names;
 mod output;
 mod pid_files;
+mod replacement;
 mod restarts;
 mod rotation;
 mod socket;

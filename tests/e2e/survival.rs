@@ -194,7 +194,7 @@ fn dated_lines_arrive_once_each() {
     rpm.ok("start count.js --time");
     let numbers = numbers_after_deaths(&rpm, 200_000, 6);
     assert!(numbers.iter().copied().eq(0..200_000), "{} lines", numbers.len());
-    let is_dated = |line: &str| line.len() > 25 && line.matches("T").count() == 1;
+    let is_dated = |line: &str| line.len() > 25 && line.matches('T').count() == 1;
     assert!(rpm.entry("count").log("out").lines().all(is_dated), "a date in the middle of a line");
 }
 

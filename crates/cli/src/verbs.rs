@@ -54,7 +54,7 @@ mod web;
 pub(crate) use self::modules::launch_all as launch_modules;
 
 use clap::{Args, Command};
-use rpm_core::Persona;
+use rpm_core::{Persona, protocol::DAEMON_VERB};
 
 use crate::{
     args::{
@@ -185,8 +185,8 @@ type Foreground = fn(&str, Persona, Vec<String>, &mut Output) -> Result<(), Fail
 pub(crate) fn run(program: &mut Program) -> Result<(), Failure> {
     let Program { persona, ref mut args, ref mut out } = *program;
     let args = std::mem::take(args);
-    if args.first().is_some_and(|first| first == rpm_client::DAEMON_VERB) {
-        return daemon::run(persona);
+    if args.first().is_some_and(|first| first == DAEMON_VERB) {
+        return daemon::run(persona, &args);
     }
     if args.first().is_some_and(|first| first == rpm_daemon::LAUNCH_VERB) {
         return daemon::launch();

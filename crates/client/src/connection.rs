@@ -104,7 +104,7 @@ impl Connection {
             _ => {}
         }
         if let Some(limit) = self.hello_within {
-            self.read_hello(limit)?;
+            self.read_hello(limit, matches!(request, Request::Update { .. }))?;
             self.hello_within = None;
         }
         Ok(())
@@ -116,12 +116,13 @@ impl Connection {
         while matches!(self.stream.read(&mut byte), Ok(1..)) {}
     }
 
-    fn read_hello(&mut self, limit: Duration) -> Result<(), ClientError> {
+    /// A daemon of another version can be asked for one thing: to give its place away.
+    fn read_hello(&mut self, limit: Duration, any_version: bool) -> Result<(), ClientError> {
         self.stream.get_ref().set_recv_timeout(Some(limit))?;
         self.read_payload()?;
         self.stream.get_ref().set_recv_timeout(None)?;
         match frame::decode::<Hello>(&self.payload) {
-            Ok(hello) if hello.protocol == PROTOCOL => Ok(()),
+            Ok(hello) if hello.protocol == PROTOCOL || any_version => Ok(()),
             Ok(hello) => {
                 Err(ClientError::OtherVersion { ours: VERSION, theirs: hello.version, pid: hello.pid })
             }

@@ -19,12 +19,9 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     unistd::pipe2,
 };
-use rpm_core::Home;
+use rpm_core::{Home, protocol::DAEMON_VERB};
 
 use crate::{Connection, SpawnError};
-
-/// The hidden verb under which this executable is the daemon.
-pub const DAEMON_VERB: &str = "__daemon";
 
 /// The variable with the number of the descriptor on which the daemon says that it listens.
 pub const READY_FD: &str = "RPM_READY_FD";

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AppSpec, Env, ProcessId, ProcessInfo, ProcessSummary, Selector, Signal, Status, process::Exit};
 
+/// The hidden verb under which the executable is the daemon.
+pub const DAEMON_VERB: &str = "__daemon";
+
 /// Raised when a message changes so that an older program would misread it.
 pub const PROTOCOL: u32 = 1;
 
@@ -74,6 +77,12 @@ pub enum Request {
     Subscribe,
     /// Ends every process and the daemon.
     Kill,
+    /// Replaces the daemon by another program, in place. Also taken from a client of another protocol. The
+    /// connection ends when it is done.
+    Update {
+        /// The program.
+        executable: PathBuf,
+    },
 }
 
 /// Apps to be declared and started.
@@ -323,6 +332,9 @@ pub enum Failure {
     /// The daemon is ending.
     #[error("the daemon is ending")]
     Ending,
+    /// The daemon could not be replaced, and goes on.
+    #[error("the daemon was not replaced, the old one goes on: {0}")]
+    NotReplaced(String),
     /// The peer is another user.
     #[error("the daemon belongs to another user")]
     NotYours,

@@ -11,6 +11,7 @@ mod recover;
 mod reloading;
 mod rotating;
 mod starting;
+mod update;
 mod watching;
 
 pub(crate) use self::{starting::is_node, watching::check_watch};
@@ -24,7 +25,7 @@ use std::{
 
 use rpm_core::{
     Exit, Home, ProcessId,
-    protocol::{Event as Told, EventKind, Reply, Request},
+    protocol::{Event as Told, EventKind, Failure, Reply, Request},
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -34,6 +35,7 @@ use tokio::{
 use crate::{
     alarm::Alarm,
     clock::Now,
+    handover::{Handover, Lifeline},
     ipc::Received,
     journal::{Journal, Past},
     machine::Event,
@@ -91,11 +93,26 @@ struct Gone {
     pid: i32,
 }
 
+/// What a daemon begins with.
+pub(crate) struct Inheritance {
+    pub lifeline: Lifeline,
+    pub journal: Journal,
+    /// What one that died, or was replaced by this, has noted.
+    pub past: Option<Past>,
+    /// What one that was replaced by this has kept open.
+    pub handover: Option<Handover>,
+}
+
 /// The daemon.
 pub(crate) struct God {
     pub(crate) home: Home,
     pub(crate) table: Table,
     pub(super) journal: Journal,
+    /// What must stay open for whoever takes this daemon's place.
+    lifeline: Lifeline,
+    /// Somebody is about to.
+    update: Option<update::Update>,
+    checked: mpsc::UnboundedSender<update::Checked>,
     /// What is to be fed to the machines, in order.
     queue: VecDeque<(ProcessId, Event)>,
     /// Deadlines on the monotonic clock, milliseconds.
@@ -127,10 +144,11 @@ impl God {
     /// before it has left; then it calls `ready`.
     pub(crate) async fn run(
         home: Home,
-        (journal, past): (Journal, Option<Past>),
+        inheritance: Inheritance,
         mut calls: mpsc::Receiver<Call>,
         ready: impl FnOnce(),
     ) -> io::Result<Vec<Replies>> {
+        let Inheritance { lifeline, journal, past, handover } = inheritance;
         let mut children = signal(SignalKind::child())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
@@ -143,11 +161,15 @@ impl God {
         let (messages, mut inbox) = mpsc::channel(MESSAGES);
         let (changes, mut changed_files) = mpsc::unbounded_channel();
         let (log_reports, mut log_inbox) = mpsc::unbounded_channel();
+        let (checked, mut checks) = mpsc::unbounded_channel();
         let rotator = Rotator::new(Rotation::of(&home), log_reports);
         let mut god = Self {
             home,
             table: Table::default(),
             journal,
+            lifeline,
+            update: None,
+            checked,
             queue: VecDeque::new(),
             deadlines: Timers::default(),
             ticks: Timers::default(),
@@ -165,8 +187,13 @@ impl God {
             ending: None,
         };
         if let Some(past) = past {
-            god.recover(past);
+            god.recover(past, handover.is_some());
         }
+        if let Some(handover) = handover {
+            god.take_over(handover);
+        }
+        // Who ended before anybody listened for that.
+        god.reap();
         god.rewrite_journal();
         ready();
         loop {
@@ -178,6 +205,7 @@ impl God {
                 god.journal.close();
                 return Ok(waiting);
             }
+            god.hand_over_if_due(&mut inbox);
             god.sync_watcher();
             let deadline = god.next_deadline();
             let look = god.rotator.due();
@@ -195,6 +223,7 @@ impl God {
                 Some(()) = user2.recv() => god.reload_logs(),
                 Some(call) = calls.recv() => god.answer(call),
                 Some(Gone { id, pid }) = gone_inbox.recv() => god.survivor_gone(id, pid),
+                Some(checked) = checks.recv() => god.update_checked(checked),
                 Some(received) = inbox.recv() => god.hear(received),
                 Some(changed) = changed_files.recv() => god.files_changed(&changed),
                 heard = god.rotator.written() => god.logs_written(heard),
@@ -287,6 +316,7 @@ impl God {
             Request::Message { id, data } => self.message(id, &data, &replies),
             Request::Subscribe => self.subscribers.push(replies),
             Request::Kill => self.kill(replies),
+            Request::Update { executable } => self.update(executable, replies),
         }
     }
 
@@ -464,6 +494,10 @@ impl God {
 /// Answers. A client that has gone, or does not read, is no concern of anybody else.
 pub(crate) fn reply(replies: &Replies, answer: Reply) {
     let _ = replies.try_send(answer);
+}
+
+pub(crate) fn refuse(replies: &Replies, failure: Failure) {
+    reply(replies, Reply::Failed(failure));
 }
 
 async fn sleep_until(deadline: Option<u64>) {

@@ -112,6 +112,11 @@ impl Journal {
         Ok((journal, past))
     }
 
+    /// Whether this version could go on from the journal of `home`, if there is one. Changes nothing.
+    pub(crate) fn check(home: &Home) -> Result<(), JournalError> {
+        Past::check(&home.journal())
+    }
+
     /// Names the boot of this system: pids of another mean nothing.
     pub(crate) fn boot(&self) -> &str {
         &self.boot

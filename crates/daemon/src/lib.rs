@@ -8,6 +8,8 @@ mod child_env;
 mod clock;
 mod dump;
 mod god;
+mod handover;
+mod inherited;
 mod inotify;
 mod ipc;
 mod journal;
@@ -32,5 +34,6 @@ mod tree;
 mod verbs;
 mod watch;
 
+pub use handover::{CHECK, FIT, HANDOVER_FD};
 pub use launch::{LaunchError, VERB as LAUNCH_VERB, launch};
-pub use life::{DaemonError, run};
+pub use life::{DaemonError, check, run, take_over};

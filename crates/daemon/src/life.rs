@@ -3,23 +3,29 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::{fd::RawFd, unix::fs::OpenOptionsExt},
+    os::{
+        fd::{OwnedFd, RawFd},
+        unix::fs::OpenOptionsExt,
+    },
     path::PathBuf,
     time::Duration,
 };
 
 use nix::{
-    errno::Errno,
-    fcntl::{Flock, FlockArg},
     sys::prctl,
     unistd::{close, setsid},
 };
 use rpm_core::{Home, protocol::Reply};
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
 use tokio::{sync::mpsc, time::timeout};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format::Writer};
 
 use crate::{
-    god::God,
+    god::{God, Inheritance},
+    handover::{Handover, Lifeline},
     journal::{Journal, JournalError},
     server,
 };
@@ -55,32 +61,54 @@ pub enum DaemonError {
 /// Is the daemon of `home` until it is told to end. `ready` is the number of an inherited descriptor on which it
 /// says that it listens, or why it cannot.
 pub fn run(home: &Home, ready: Option<RawFd>) -> Result<(), DaemonError> {
-    close_inherited(ready);
+    close_inherited(&ready.into_iter().collect::<Vec<_>>());
     let mut ready = ready.and_then(Readiness::take);
-    let outcome = live(home, &mut ready);
+    let outcome = live(home, None, &mut ready);
     if let (Err(error), Some(ready)) = (&outcome, ready) {
         ready.say(&error.to_string());
     }
     outcome
 }
 
-fn live(home: &Home, ready: &mut Option<Readiness>) -> Result<(), DaemonError> {
+/// Goes on as the daemon of `home` in the place of another program, which has left what is behind the descriptor of
+/// the number `handover`.
+pub fn take_over(home: &Home, handover: RawFd) -> Result<(), DaemonError> {
+    let handover = Handover::read(handover)?;
+    close_inherited(&handover.numbers());
+    live(home, Some(handover), &mut None)
+}
+
+/// Whether this program could take the place of a daemon of `home` that hands over in `format`.
+pub fn check(home: &Home, format: u32) -> Result<(), DaemonError> {
+    if !Handover::reads(format) {
+        return Err(DaemonError::Past(format!("this version reads no handover of format {format}")));
+    }
+    Ok(Journal::check(home)?)
+}
+
+fn live(home: &Home, handover: Option<Handover>, ready: &mut Option<Readiness>) -> Result<(), DaemonError> {
     // Fails only if it leads a session already, which is as good.
     let _ = setsid();
     let pid_file = home.daemon_pid();
-    let _lock = claim(home)?;
+    let lifeline = match &handover {
+        Some(handover) => handover.lifeline()?,
+        None => {
+            let lock = claim(home)?;
+            Lifeline { lock, listener: server::bind(home).map_err(at(&home.socket()))? }
+        }
+    };
     for directory in [home.logs_dir(), home.pids_dir()] {
         fs::create_dir_all(&directory).map_err(at(&directory))?;
     }
     log_to_stderr(home.persona().title());
-    let journal = Journal::open(home)?;
+    let (journal, past) = Journal::open(home)?;
     // Orphans of our trees come to us, so that a stop can find them and no zombie is left.
     if let Err(errno) = prctl::set_child_subreaper(true) {
         tracing::warn!("cannot adopt orphans: {errno}");
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let listener = server::bind(home).map_err(at(&home.socket()))?;
+        let listener = server::listener(lifeline.listener.try_clone()?)?;
         fs::write(&pid_file, std::process::id().to_string()).map_err(at(&pid_file))?;
         tracing::info!(
             "{} {} is up: home {}, pid {}",
@@ -96,7 +124,8 @@ fn live(home: &Home, ready: &mut Option<Readiness>) -> Result<(), DaemonError> {
                 ready.say("ready");
             }
         };
-        let waiting = God::run(home.clone(), journal, inbox, is_ready).await?;
+        let inheritance = Inheritance { lifeline, journal, past, handover };
+        let waiting = God::run(home.clone(), inheritance, inbox, is_ready).await?;
         server.abort();
         let _ = fs::remove_file(home.socket());
         let _ = fs::remove_file(&pid_file);
@@ -122,26 +151,27 @@ fn at(path: &std::path::Path) -> impl FnOnce(io::Error) -> DaemonError {
     |error| DaemonError::Home { path, error }
 }
 
-/// Makes this the one daemon of the home, for as long as the lock is held.
-fn claim(home: &Home) -> Result<Flock<File>, DaemonError> {
+/// Makes this the one daemon of the home, for as long as the file that this gives is open.
+fn claim(home: &Home) -> Result<OwnedFd, DaemonError> {
     let path = home.daemon_lock();
     let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(at(&path))?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
-        Errno::EWOULDBLOCK => DaemonError::Taken(home.root().to_owned()),
-        errno => at(&path)(errno.into()),
-    })
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file.into()),
+        Err(Errno::WOULDBLOCK) => Err(DaemonError::Taken(home.root().to_owned())),
+        Err(errno) => Err(at(&path)(errno.into())),
+    }
 }
 
 /// Closes whatever else the starter had open: its lock or pipe must not be held for as long as the daemon and its
 /// children live.
-fn close_inherited(ready: Option<RawFd>) {
+fn close_inherited(kept: &[RawFd]) {
     // The list is complete before anything is closed: reading the directory needs a descriptor, too.
     let open: Vec<RawFd> = fs::read_dir("/proc/self/fd")
         .into_iter()
         .flatten()
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .collect();
-    for fd in open.into_iter().filter(|&fd| fd > 2 && Some(fd) != ready) {
+    for fd in open.into_iter().filter(|fd| *fd > 2 && !kept.contains(fd)) {
         let _ = close(fd);
     }
 }

@@ -2,15 +2,15 @@
 //!
 //! A connection is a task of its own. Whatever a client sends, or fails to send, ends that connection at worst.
 
-use std::{io, time::Duration};
+use std::{io, os::fd::OwnedFd, time::Duration};
 
 use interprocess::{
     local_socket::{
-        GenericFilePath, ListenerOptions, ToFsName,
+        GenericFilePath, Listener as SyncListener, ListenerOptions, ToFsName,
         tokio::{Listener, Stream},
         traits::tokio::Listener as _,
     },
-    os::unix::local_socket::ListenerOptionsExt,
+    os::unix::{local_socket::ListenerOptionsExt, uds_local_socket},
 };
 use rpm_core::{
     Home, frame,
@@ -41,7 +41,7 @@ pub(crate) struct Call {
 
 /// Binds the home's socket, for its owner alone. A socket that a dead daemon left is replaced: the caller holds
 /// the home's lock.
-pub(crate) fn bind(home: &Home) -> io::Result<Listener> {
+pub(crate) fn bind(home: &Home) -> io::Result<OwnedFd> {
     match std::fs::remove_file(home.socket()) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -50,7 +50,13 @@ pub(crate) fn bind(home: &Home) -> io::Result<Listener> {
         .name(home.socket().to_fs_name::<GenericFilePath>()?)
         .reclaim_name(false)
         .mode(0o600)
-        .create_tokio()
+        .create_sync()
+        .map(|SyncListener::UdSocket(listener)| listener.into())
+}
+
+/// The listener over the home's socket. Must be called within a runtime.
+pub(crate) fn listener(socket: OwnedFd) -> io::Result<Listener> {
+    uds_local_socket::tokio::Listener::try_from(socket).map(Listener::UdSocket)
 }
 
 /// Accepts clients for ever.
@@ -99,13 +105,15 @@ async fn converse(mut stream: Stream, calls: &mpsc::Sender<Call>) -> Result<(), 
         Ok(None) => return Ok(()),
         Err(broken) => return refuse(&mut stream, broken).await,
     };
-    if theirs.protocol != PROTOCOL {
-        return write(&mut stream, &Reply::Failed(Failure::OtherProtocol(hello.version))).await;
-    }
     loop {
         let request = match read::<Request>(&mut stream).await {
-            Ok(Some(request)) => request,
             Ok(None) => return Ok(()),
+            // Another version can ask for one thing: to take this one's place.
+            Ok(Some(request @ Request::Update { .. })) => request,
+            Ok(Some(_)) | Err(_) if theirs.protocol != PROTOCOL => {
+                return write(&mut stream, &Reply::Failed(Failure::OtherProtocol(hello.version))).await;
+            }
+            Ok(Some(request)) => request,
             Err(broken) => return refuse(&mut stream, broken).await,
         };
         let (replies, mut answers) = mpsc::channel(BACKLOG);

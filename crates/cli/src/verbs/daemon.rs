@@ -1,10 +1,14 @@
 //! The daemon itself: this executable under a name that nobody types.
 
-use std::path::Path;
+use std::{
+    io::{self, Write},
+    path::Path,
+};
 
 use nix::sys::signal::SigSet;
 use rpm_client::READY_FD;
 use rpm_core::{Home, Persona};
+use rpm_daemon::{CHECK, FIT, HANDOVER_FD};
 
 use crate::{context::variable, failure::Failure};
 
@@ -16,12 +20,27 @@ pub(super) fn launch() -> Result<(), Failure> {
     }
 }
 
-/// Is the daemon until it ends.
-pub(super) fn run(persona: Persona) -> Result<(), Failure> {
-    // Signals are how a daemon is ended, whatever its starter held back.
-    let _ = SigSet::empty().thread_set_mask();
+/// Is the daemon until it ends; or tells whether it could take the place of one.
+pub(super) fn run(persona: Persona, args: &[String]) -> Result<(), Failure> {
     let home = Home::locate(persona, variable, Path::new("/"))
         .ok_or_else(|| Failure::Error(format!("no home: set {} or HOME", persona.home_variable())))?;
-    let ready = variable(READY_FD).and_then(|number| number.parse().ok());
-    rpm_daemon::run(&home, ready).map_err(|error| Failure::Error(error.to_string()))
+    let failed = |error: rpm_daemon::DaemonError| Failure::Error(error.to_string());
+    match args.get(1).map(String::as_str) {
+        Some(CHECK) => {
+            let format = args.get(2).and_then(|number| number.parse().ok()).unwrap_or(u32::MAX);
+            rpm_daemon::check(&home, format).map_err(failed)?;
+            io::stdout().write_all(FIT.as_bytes()).map_err(|error| Failure::Error(error.to_string()))
+        }
+        handover => {
+            // Signals are how a daemon is ended, whatever its starter held back.
+            let _ = SigSet::empty().thread_set_mask();
+            let number = handover
+                .and_then(|argument| argument.strip_prefix(HANDOVER_FD)?.strip_prefix('=')?.parse().ok());
+            match number {
+                Some(number) => rpm_daemon::take_over(&home, number),
+                None => rpm_daemon::run(&home, variable(READY_FD).and_then(|number| number.parse().ok())),
+            }
+            .map_err(failed)
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use rpm_core::{Exit, Persona, ProcessId};
 
-use super::{God, starting};
+use super::God;
 use crate::{
     clock::Now,
     journal::{Kept, Past},
@@ -16,7 +16,7 @@ use crate::{
 impl God {
     /// Puts the processes of `past` into the empty table. Those that live are watched from here on, those that ended
     /// while nobody saw it are treated by their restart rules.
-    pub(super) fn recover(&mut self, past: Past) {
+    pub(super) fn recover(&mut self, past: Past, is_handover: bool) {
         let same_boot = past.boot == self.journal.boot();
         if !same_boot && self.home.persona() != Persona::Rpm {
             // Under PM2 what ran before a boot is brought back by `resurrect`, and by nothing else.
@@ -41,10 +41,12 @@ impl God {
             let is_watched = !process.spec.watch.is_off();
             self.rewatch(is_watched, None);
         }
-        tracing::warn!(
-            "the daemon before this one died: took over {} processes, {adopted} of them running",
-            self.table.iter().count()
-        );
+        if !is_handover {
+            tracing::warn!(
+                "the daemon before this one died: took over {} processes, {adopted} of them running",
+                self.table.iter().count()
+            );
+        }
     }
 
     /// One process of this boot.
@@ -53,6 +55,14 @@ impl God {
         let phase = kept.life.phase.clone();
         let noted = kept.life.run();
         self.table.restore(kept, &self.home, now);
+        if let (Some(run), Some(birth)) = (noted, birth)
+            && Self::is_child(run.pid, birth)
+        {
+            // It may have ended: then it is taken in like any child.
+            self.table.own(run.pid, id);
+            self.resume(id, Attached { birth: Some(birth), ..Attached::default() });
+            return self.go_on(id, &phase, now);
+        }
         if let (Some(run), Some(birth)) = (noted, birth)
             && let Some(main) = Member::main(run.pid, birth)
         {
@@ -148,16 +158,25 @@ impl God {
     fn adopt(&mut self, id: ProcessId, main: Member, birth: u64) {
         self.table.own(main.pid, id);
         self.await_end(id, main.pid, main.pidfd());
+        self.resume(id, Attached { birth: Some(birth), adopted: Some(main), ..Attached::default() });
+    }
+
+    /// What a child was about to do when the image before this one handed over.
+    fn go_on(&mut self, id: ProcessId, phase: &Phase, now: Now) {
         let Some(process) = self.table.get_mut(id) else { return };
-        process.runs += 1;
-        process.run =
-            Attached { number: process.runs, birth: Some(birth), adopted: Some(main), ..Attached::default() };
-        if let Err(error) = starting::prepare_pumps(process, &self.home) {
-            tracing::error!("{error}");
-        }
-        self.rotator.expect(&process.logs);
-        if process.spec.max_memory_restart.is_some() {
-            self.expect_checks();
+        let limit = match phase {
+            // Its time begins anew.
+            Phase::Launching(_) => process.policy.listen_timeout,
+            Phase::Draining { .. } | Phase::Stopping { .. } => process.policy.kill_timeout,
+            _ => return,
+        };
+        process.deadline = Some(now.mono + limit);
+        self.deadlines.arm((now.mono + limit) as i64, id);
+        if let Phase::Stopping { run, .. } = *phase {
+            // It was asked; who else has to end is found again.
+            process.stopping.get_or_insert_default();
+            let members = self.members(id, run.pid);
+            self.watch(id, members);
         }
     }
 }

@@ -84,6 +84,11 @@ impl Rotator {
         self.tick
     }
 
+    /// Whether files are being moved just now.
+    pub(super) fn is_looking(&self) -> bool {
+        self.pace.is_looking()
+    }
+
     /// When the next look is due, on the monotonic clock.
     pub(super) fn due(&self) -> Option<u64> {
         self.pace.due()

@@ -77,6 +77,18 @@ impl Past {
         }
     }
 
+    /// Whether the file at `path` has a format that can be read.
+    pub(super) fn check(path: &Path) -> Result<(), JournalError> {
+        match fs::read(path) {
+            Ok(text) => match Self::parse(&text) {
+                Ok(_) => Ok(()),
+                Err(found) => Err(JournalError::Newer { path: path.to_owned(), found }),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(JournalError::Io { path: path.to_owned(), error }),
+        }
+    }
+
     /// What `text` says, and how many of its lines say nothing. The error is a format that is newer than ours.
     fn parse(text: &[u8]) -> Result<(Option<Self>, usize), u32> {
         let mut lines = text.split_inclusive(|&byte| byte == b'\n');

@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use rpm_core::{
     AppSpec, Env, ProcessId,
-    protocol::{EventKind, Failure, Reply},
+    protocol::{EventKind, Reply},
 };
 
 use crate::{
     clock::Now,
-    god::{God, reply},
+    god::{God, refuse, reply},
     machine::Event,
     table::{Replies, Waiter},
 };
@@ -83,8 +83,4 @@ fn unique_id() -> Arc<str> {
 /// CPUs that apps may use.
 fn cpus() -> u32 {
     std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32)
-}
-
-fn refuse(replies: &Replies, failure: Failure) {
-    reply(replies, Reply::Failed(failure));
 }

@@ -1,0 +1,209 @@
+//! Another program takes the daemon's place: the same process goes on with a new image.
+//!
+//! Before anything is given up, the other program is asked whether it could take over: it reads the journal and knows the
+//! form of the handover. Whatever fails up to the last system call, this daemon goes on.
+
+use std::{
+    ffi::CString,
+    io::{self, Read},
+    os::{
+        fd::{AsFd, AsRawFd},
+        unix::ffi::OsStrExt,
+    },
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    unistd::execv,
+};
+use rpm_core::{
+    Home, ProcessId,
+    protocol::{DAEMON_VERB, Failure},
+};
+use tokio::sync::mpsc;
+
+use super::{God, refuse};
+use crate::{
+    handover::{CHECK, FIT, HANDOVER_FD, Handed, Handover, Passing},
+    ipc::Channel,
+    table::{Attached, Replies},
+};
+
+/// How long the other program may take to say whether it could, milliseconds.
+const PATIENCE: u16 = 10_000;
+
+/// A replacement that was asked for.
+pub(super) struct Update {
+    executable: PathBuf,
+    replies: Replies,
+    /// The program could take over.
+    is_fit: bool,
+}
+
+/// What the program said.
+pub(super) type Checked = Result<(), String>;
+
+impl God {
+    /// Begins to replace the daemon by `executable`.
+    pub(crate) fn update(&mut self, executable: PathBuf, replies: Replies) {
+        if self.is_ending() {
+            return refuse(&replies, Failure::Ending);
+        }
+        if self.update.is_some() {
+            return refuse(&replies, Failure::NotReplaced("it is being replaced already".to_owned()));
+        }
+        tracing::info!("to be replaced by {}", executable.display());
+        let (checked, home, program) = (self.checked.clone(), self.home.clone(), executable.clone());
+        // Not in the loop: the program may hang.
+        let thread = std::thread::Builder::new().name("check".into()).spawn(move || {
+            let _ = checked.send(check(&program, &home));
+        });
+        self.update = Some(Update { executable, replies, is_fit: false });
+        if let Err(error) = thread {
+            self.update_checked(Err(error.to_string()));
+        }
+    }
+
+    /// The other program has said whether it could.
+    pub(super) fn update_checked(&mut self, checked: Checked) {
+        match checked {
+            Ok(()) => {
+                if let Some(update) = &mut self.update {
+                    update.is_fit = true;
+                }
+            }
+            Err(reason) => self.stay(reason),
+        }
+    }
+
+    /// Hands over, once nothing is half done. Returns if that is not to be, or has failed.
+    pub(super) fn hand_over_if_due(&mut self, inbox: &mut mpsc::Receiver<crate::ipc::Received>) {
+        let is_due = self.update.as_ref().is_some_and(|update| update.is_fit)
+            && self.queue.is_empty()
+            && !self.rotator.is_looking()
+            && !self.table.iter().any(|process| process.second.is_some() || process.retired_from.is_some());
+        if !is_due {
+            return;
+        }
+        // What was heard is not in the channels any more.
+        while let Ok(received) = inbox.try_recv() {
+            self.hear(received);
+        }
+        if !self.queue.is_empty() {
+            return;
+        }
+        if let Err(error) = self.hand_over() {
+            self.stay(error.to_string());
+        }
+    }
+
+    /// Becomes the other program. Returns only if that fails.
+    fn hand_over(&self) -> io::Result<()> {
+        let Some(update) = &self.update else { return Ok(()) };
+        let handed = self.table.iter().filter_map(|process| {
+            Some(Handed {
+                id: process.id,
+                pid: process.life.run()?.pid,
+                channel: process.run.channel.as_ref().and_then(Channel::pack),
+                told: process.run.told.clone(),
+            })
+        });
+        let memory = Handover::new(&self.lifeline, handed.collect()).write()?;
+        let channels = self.table.iter().filter_map(|process| process.run.channel.as_ref()?.packed_fd());
+        let fds = [self.lifeline.lock.as_fd(), self.lifeline.listener.as_fd(), memory.as_fd()];
+        let _passing = Passing::of(fds.into_iter().chain(channels))?;
+        let text =
+            |bytes: &[u8]| CString::new(bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
+        let program = text(update.executable.as_os_str().as_bytes())?;
+        // The persona is in the name.
+        let name = std::env::args_os().next().unwrap_or_else(|| update.executable.clone().into_os_string());
+        let argument = format!("{HANDOVER_FD}={}", memory.as_raw_fd());
+        let argv = [text(name.as_bytes())?, text(DAEMON_VERB.as_bytes())?, text(argument.as_bytes())?];
+        match execv(&program, &argv) {
+            Ok(never) => match never {},
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Goes on as before.
+    fn stay(&mut self, reason: String) {
+        tracing::error!("not replaced: {reason}");
+        if let Some(update) = self.update.take() {
+            refuse(&update.replies, Failure::NotReplaced(reason));
+        }
+    }
+
+    /// Takes over what the image before this one has handed on, after [`God::recover`].
+    pub(super) fn take_over(&mut self, handover: Handover) {
+        for handed in handover.processes {
+            let Handed { id, pid, channel, told } = handed;
+            let Some(process) = self.table.get_mut(id) else { continue };
+            if process.life.run().is_none_or(|run| run.pid != pid) {
+                continue;
+            }
+            process.run.told = told;
+            if let Some(packed) = channel {
+                match Channel::unpack(packed, id, process.run.number, self.messages.clone()) {
+                    Ok(channel) => process.run.channel = Some(channel),
+                    Err(error) => tracing::error!("IPC channel of process {id}: {error}"),
+                }
+            }
+        }
+        tracing::info!("took the place of the daemon before, with {} processes", self.table.iter().count());
+    }
+
+    /// Whether `id` has handed its run on to this image, which is its parent as the one before was.
+    pub(super) fn is_child(pid: i32, birth: u64) -> bool {
+        let me = std::process::id() as i32;
+        crate::procfs::Stat::read(pid).is_some_and(|stat| stat.start == birth && stat.ppid == me)
+    }
+
+    /// What belongs to the run of `id` besides its pid.
+    pub(super) fn resume(&mut self, id: ProcessId, run: Attached) {
+        let Some(process) = self.table.get_mut(id) else { return };
+        process.runs += 1;
+        process.run = Attached { number: process.runs, ..run };
+        if let Err(error) = super::starting::prepare_pumps(process, &self.home) {
+            tracing::error!("{error}");
+        }
+        self.rotator.expect(&process.logs);
+        if process.spec.max_memory_restart.is_some() {
+            self.expect_checks();
+        }
+    }
+}
+
+/// Asks a program whether it could take the daemon's place.
+fn check(program: &Path, home: &Home) -> Checked {
+    let failed = |error: io::Error| format!("{}: {error}", program.display());
+    let name = std::env::args_os().next().unwrap_or_else(|| program.as_os_str().to_owned());
+    let mut child = std::os::unix::process::CommandExt::arg0(&mut Command::new(program), name)
+        .args([DAEMON_VERB, CHECK, &Handover::format().to_string()])
+        .env(home.persona().home_variable(), home.root())
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let mut said = Vec::new();
+    let mut output = child.stdout.take().ok_or("it has no standard output")?;
+    // Whoever says something says it at once.
+    let answers = poll(&mut [PollFd::new(output.as_fd(), PollFlags::POLLIN)], PollTimeout::from(PATIENCE));
+    if answers != Ok(1) {
+        let _ = child.kill();
+        return Err(format!("{} does not answer", program.display()));
+    }
+    output.read_to_end(&mut said).map_err(failed)?;
+    if said == FIT.as_bytes() {
+        return Ok(());
+    }
+    let mut reason = String::new();
+    if let Some(mut errors) = child.stderr.take() {
+        let _ = errors.read_to_string(&mut reason);
+    }
+    let reason = reason.lines().next().unwrap_or("it is no rpm that can take over");
+    Err(format!("{}: {}", program.display(), rpm_core::name::printable(reason)))
+}
