@@ -48,6 +48,10 @@ impl<'a> Session<'a> {
             fs::create_dir(session.path(name)).expect("it is empty");
         }
         symlink(program, session.path("bin/pm2")).expect("the directory is ours");
+        // The original has a program for each name.
+        let runtime = Some(program.with_file_name("pm2-runtime")).filter(|path| path.exists());
+        let runtime = runtime.as_deref().unwrap_or(program);
+        symlink(runtime, session.path("bin/pm2-runtime")).expect("the directory is ours");
         // The original greets whoever has a home without it.
         fs::write(session.path("home/touch"), "").expect("the directory is ours");
         let real = program.canonicalize().expect("the program is there");

@@ -283,7 +283,10 @@ impl Foreground<'_, '_> {
         let Some(auto_exit) = &mut self.auto_exit else { return Ok(false) };
         let verdict = auto_exit.look(&processes);
         if let Some(tries) = verdict.tries_left {
-            context.out.line(&format!("0 application online, retry = {tries}"));
+            // In the form of the daemon's own lines.
+            let date = chrono::Local::now().format("%Y-%m-%dT%H:%M:%S");
+            let title = context.persona().title();
+            context.out.line(&format!("{date}: {title} log: 0 application online, retry = {tries}"));
         }
         Ok(verdict.is_over)
     }
