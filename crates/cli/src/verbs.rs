@@ -28,6 +28,7 @@ mod monit;
 mod pid;
 mod ping;
 mod prettylist;
+mod redundancy;
 mod reload;
 mod reload_logs;
 mod report;
@@ -124,6 +125,7 @@ const VERBS: &[&Verb] = &[
     &serve::VERB,
     &web::VERB,
     &deploy::VERB,
+    &redundancy::VERB,
     &modules::INSTALL,
     &modules::UNINSTALL,
     &init::VERB,

@@ -58,6 +58,8 @@ pub enum Request {
     },
     /// Opens the log files anew, as after somebody moved them away.
     ReloadLogs,
+    /// Rotates the logs of the selected processes, whatever their size, also where rotation is switched off.
+    RotateLogs(Selector),
     /// Reads the home's settings (`module_conf.json`) again.
     ReloadSettings,
     /// Sends a signal to the main process of each that is selected.

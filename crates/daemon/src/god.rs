@@ -305,6 +305,11 @@ impl God {
             Request::Save { force } => self.save(force, &replies),
             Request::Resurrect { dump } => self.resurrect(dump.as_deref(), &replies),
             Request::ReloadLogs => self.reload_logs(),
+            Request::RotateLogs(selector) => {
+                if let Err(failure) = self.rotate_logs(&selector) {
+                    reply(&replies, Reply::Failed(failure));
+                }
+            }
             Request::ReloadSettings => {
                 if let Err(failure) = self.reload_settings() {
                     reply(&replies, Reply::Failed(failure));

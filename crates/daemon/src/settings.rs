@@ -49,7 +49,7 @@ pub(crate) enum SettingsError {
 impl Rotation {
     /// What holds without a setting. `rpm` bounds its logs from the start, and so does a container, whose logs go
     /// elsewhere; called as `pm2` it does what pm2-logrotate does, once that is set up.
-    fn usual(persona: Persona) -> Self {
+    pub(crate) fn usual(persona: Persona) -> Self {
         let is_rpm = persona == Persona::Rpm;
         let passes_on = matches!(persona, Persona::Runtime | Persona::Dev);
         Self {

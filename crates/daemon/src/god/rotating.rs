@@ -9,7 +9,7 @@ use std::{
 
 use chrono::DateTime;
 use nix::sys::inotify::AddWatchFlags;
-use rpm_core::protocol::Failure;
+use rpm_core::{Selector, protocol::Failure};
 use tokio::sync::mpsc;
 
 use super::God;
@@ -169,18 +169,8 @@ impl God {
             self.rotator.all_due |= all;
             return;
         }
-        // One that the app writes itself stays that, whoever else writes there.
-        let mut logs: BTreeMap<&Path, bool> = BTreeMap::new();
-        for process in self.table.iter().filter(|process| rotation.modules || !process.spec.is_module()) {
-            let pumped = Form::of(&process.spec, process.id, process.logs.combined.is_some()).is_some();
-            for path in paths(&process.logs) {
-                let known = logs.entry(path).or_insert(pumped);
-                *known &= pumped;
-            }
-        }
-        let own = self.home.daemon_log();
-        logs.insert(&own, false);
-        let logs = logs.into_iter().map(|(path, pumped)| Log { path: path.to_owned(), pumped }).collect();
+        let mut logs = self.logs_where(|process| rotation.modules || !process.spec.is_module());
+        logs.push(Log { path: self.home.daemon_log(), pumped: false });
         let look = Look { logs, rotation, directory: self.home.logs_dir(), all };
         match begin_look(look, self.rotator.reports.clone()) {
             Ok(()) => self.rotator.pace.look(),
@@ -189,6 +179,38 @@ impl God {
                 self.logs_looked_at(Vec::new());
             }
         }
+    }
+
+    /// Rotates the logs of the selected processes, whatever their size.
+    pub(super) fn rotate_logs(&mut self, selector: &Selector) -> Result<(), Failure> {
+        let ids = self.table.resolve(selector)?;
+        if self.rotator.pace.is_looking() {
+            return Err(Failure::Io("logs are being rotated just now: try again".to_owned()));
+        }
+        let logs = self.logs_where(|process| ids.contains(&process.id));
+        let set = self.rotator.rotation.clone();
+        let is_set = set.is_some();
+        let rotation = set.unwrap_or_else(|| Arc::new(Rotation::usual(self.home.persona())));
+        let look = Look { logs, rotation, directory: self.home.logs_dir(), all: true };
+        begin_look(look, self.rotator.reports.clone()).map_err(|error| Failure::Io(error.to_string()))?;
+        if is_set {
+            self.rotator.pace.look();
+        }
+        Ok(())
+    }
+
+    /// The logs of these processes, each once.
+    fn logs_where(&self, wanted: impl Fn(&&Process) -> bool) -> Vec<Log> {
+        // One that the app writes itself stays that, whoever else writes there.
+        let mut logs: BTreeMap<&Path, bool> = BTreeMap::new();
+        for process in self.table.iter().filter(wanted) {
+            let pumped = Form::of(&process.spec, process.id, process.logs.combined.is_some()).is_some();
+            for path in paths(&process.logs) {
+                let known = logs.entry(path).or_insert(pumped);
+                *known &= pumped;
+            }
+        }
+        logs.into_iter().map(|(path, pumped)| Log { path: path.to_owned(), pumped }).collect()
     }
 
     /// Takes in what the thread that rotates says.

@@ -1,0 +1,247 @@
+//! One round of a part: look, decide, act, remember.
+//!
+//! What a part remembers is in a file, and whoever does a round holds that file's lock: it makes no difference whether
+//! the orchestrator, a part that runs alone or somebody at a terminal does it, and a restart forgets nothing.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    path::PathBuf,
+};
+
+use nix::fcntl::{Flock, FlockArg};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    Part,
+    config::Files,
+    health::{Level, PartHealth, UnitHealth},
+    log::{Log, Severity, replace},
+    moment::Moment,
+};
+
+/// What comes to a machine.
+#[derive(Clone, Debug)]
+pub(crate) enum Event<S, D> {
+    /// This is how the world is.
+    Seen(S),
+    /// This was tried.
+    Done(D, Result<String, String>),
+}
+
+/// What a machine wants.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Step<D> {
+    /// To be done, and its outcome told.
+    Do(D),
+    /// To be written into the log.
+    Tell(Severity, String),
+}
+
+/// The decisions of a part: pure, without a clock. It is what the part remembers.
+pub(crate) trait Machine: Serialize + DeserializeOwned + Default {
+    type Settings;
+    /// How the world is.
+    type Seen;
+    /// What can be done to it.
+    type Deed: Clone;
+
+    /// Takes in what happened, and says what is to be done about it.
+    fn step(
+        &mut self,
+        settings: &Self::Settings,
+        event: Event<Self::Seen, Self::Deed>,
+        now: Moment,
+    ) -> Vec<Step<Self::Deed>>;
+
+    /// What is watched, by name.
+    fn units(&self, settings: &Self::Settings) -> Vec<UnitHealth>;
+
+    /// What is wrong with the part itself, and how much that matters.
+    fn notes(&self, settings: &Self::Settings) -> Vec<(Level, String)>;
+
+    /// When to look next, after a look at `checked`.
+    fn due(&self, settings: &Self::Settings, checked: Moment) -> Moment;
+}
+
+/// Where a machine looks and acts.
+pub(crate) trait World<M: Machine> {
+    /// Looks. `memory` says what need not be looked at again.
+    fn look(&mut self, memory: &M, now: Moment) -> M::Seen;
+
+    /// Does it, and says what came of it.
+    fn perform(&mut self, deed: &M::Deed) -> Result<String, String>;
+}
+
+/// What a part has in its file.
+#[derive(Serialize, Deserialize)]
+#[serde(bound = "M: Machine")]
+struct Memory<M> {
+    health: PartHealth,
+    due: Moment,
+    machine: M,
+}
+
+/// A part at work.
+pub(crate) struct Watch<M: Machine, W> {
+    pub(crate) part: Part,
+    pub(crate) settings: M::Settings,
+    pub(crate) world: W,
+    pub(crate) log: Log,
+    directory: PathBuf,
+}
+
+impl<M: Machine, W: World<M>> Watch<M, W> {
+    pub(crate) fn new(part: Part, settings: M::Settings, world: W, log: Log, files: &Files) -> Self {
+        Self { part, settings, world, log, directory: files.state.clone() }
+    }
+
+    /// A round if it is due. When the next one is.
+    pub(crate) fn round_if_due(&mut self) -> io::Result<Moment> {
+        let _lock = self.lock()?;
+        let mut memory = self.load();
+        if memory.due <= Moment::now() || memory.health.checked_at.is_none() {
+            self.check(&mut memory)?;
+        }
+        Ok(memory.due)
+    }
+
+    /// A round now.
+    pub(crate) fn round(&mut self) -> io::Result<PartHealth> {
+        let _lock = self.lock()?;
+        let mut memory = self.load();
+        self.check(&mut memory)?;
+        Ok(memory.health)
+    }
+
+    /// Looks, and neither acts nor remembers.
+    pub(crate) fn look(&mut self) -> PartHealth {
+        let mut memory = self.load();
+        let now = Moment::now();
+        let seen = self.world.look(&memory.machine, now);
+        memory.machine.step(&self.settings, Event::Seen(seen), now);
+        self.health(&memory.machine, now)
+    }
+
+    /// What is remembered now.
+    pub(crate) fn memory(&self) -> M {
+        self.load().machine
+    }
+
+    /// Does these whatever the machine thinks, then a round.
+    pub(crate) fn order(
+        &mut self,
+        deeds: Vec<M::Deed>,
+    ) -> io::Result<(Vec<Result<String, String>>, PartHealth)> {
+        let _lock = self.lock()?;
+        let mut memory = self.load();
+        let mut outcomes = Vec::new();
+        for deed in deeds {
+            outcomes.push(self.act(&mut memory.machine, deed));
+        }
+        self.check(&mut memory)?;
+        Ok((outcomes, memory.health))
+    }
+
+    fn check(&mut self, memory: &mut Memory<M>) -> io::Result<()> {
+        let now = Moment::now();
+        let seen = self.world.look(&memory.machine, now);
+        let before = memory.health.level;
+        let steps = memory.machine.step(&self.settings, Event::Seen(seen), now);
+        self.carry_out(&mut memory.machine, steps);
+        memory.health = self.health(&memory.machine, now);
+        memory.due = memory.machine.due(&self.settings, now);
+        let after = memory.health.level;
+        if before != after {
+            let severity = if after == Level::Healthy { Severity::Info } else { Severity::Warn };
+            self.log.write(severity, &format!("was {before}, is {after}: {}", memory.health.summary()));
+        }
+        let mut text = serde_json::to_vec_pretty(&memory)?;
+        text.push(b'\n');
+        replace(&self.file(), &text)
+    }
+
+    fn carry_out(&mut self, machine: &mut M, steps: Vec<Step<M::Deed>>) {
+        for step in steps {
+            match step {
+                Step::Tell(severity, text) => self.log.write(severity, &text),
+                Step::Do(deed) => _ = self.act(machine, deed),
+            }
+        }
+    }
+
+    /// Does one thing and what follows from it.
+    fn act(&mut self, machine: &mut M, deed: M::Deed) -> Result<String, String> {
+        let outcome = self.world.perform(&deed);
+        let steps = machine.step(&self.settings, Event::Done(deed, outcome.clone()), Moment::now());
+        self.carry_out(machine, steps);
+        outcome
+    }
+
+    fn health(&self, machine: &M, now: Moment) -> PartHealth {
+        let clean = |text: &str| self.log.clean(text);
+        let mut units = machine.units(&self.settings);
+        for unit in &mut units {
+            unit.note = clean(&unit.note);
+        }
+        let notes = machine.notes(&self.settings);
+        let levels = units.iter().map(|unit| unit.level).chain(notes.iter().map(|(level, _)| *level));
+        PartHealth {
+            part: self.part,
+            level: levels.max().unwrap_or_default(),
+            checked_at: Some(now),
+            pid: std::process::id(),
+            notes: notes.iter().map(|(_, text)| clean(text)).collect(),
+            units,
+        }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.directory.join(format!("{}.json", self.part))
+    }
+
+    fn lock(&self) -> io::Result<Flock<File>> {
+        fs::create_dir_all(&self.directory)?;
+        let path = self.directory.join(format!("{}.lock", self.part));
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| errno.into())
+    }
+
+    /// What is remembered; nothing where the file cannot be understood, which is told.
+    fn load(&self) -> Memory<M> {
+        let path = self.file();
+        let read = match fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text).map_err(|error| error.to_string()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(self.nothing()),
+            Err(error) => Err(error.to_string()),
+        };
+        read.unwrap_or_else(|reason| {
+            let path = path.display();
+            self.log.write(Severity::Warn, &format!("{path} cannot be understood, begins anew: {reason}"));
+            self.nothing()
+        })
+    }
+
+    fn nothing(&self) -> Memory<M> {
+        Memory { health: never_checked(self.part), due: Moment::default(), machine: M::default() }
+    }
+}
+
+fn never_checked(part: Part) -> PartHealth {
+    let (level, pid) = (Level::Healthy, std::process::id());
+    PartHealth { part, level, checked_at: None, pid, notes: Vec::new(), units: Vec::new() }
+}
+
+/// How a part stood at its last check, from its file, and when the next one is due.
+pub(crate) fn remembered(part: Part, files: &Files) -> (PartHealth, Option<Moment>) {
+    #[derive(Deserialize)]
+    struct Known {
+        health: PartHealth,
+        due: Moment,
+    }
+    let text = fs::read(files.state.join(format!("{part}.json"))).unwrap_or_default();
+    match serde_json::from_slice::<Known>(&text) {
+        Ok(known) => (known.health, Some(known.due)),
+        Err(_) => (never_checked(part), None),
+    }
+}
