@@ -53,11 +53,15 @@ use spec::Resolver;
 /// The app of `rpm start TARGET` with options.
 ///
 /// `target` is a file relative to the caller's directory (or to the declared one), a command, or a line for the
-/// shell. Where it is none of these the message is PM2's, `Script not found: <absolute path>`.
+/// shell. Where it is none of these the message is PM2's, `Script not found: <absolute path>`; so it is where what runs
+/// it is not installed.
 pub fn from_script(target: &str, declaration: &Declaration, caller: &Caller) -> Result<AppSpec, LoadError> {
     let mut declaration = declaration.clone();
     declaration.set("script", target)?;
-    Ok(Resolver::new(caller, caller.cwd.clone()).spec(declaration)?)
+    let mut resolver = Resolver::new(caller, caller.cwd.clone());
+    let app = resolver.spec(declaration)?;
+    resolver.find_interpreter(&app)?;
+    Ok(app)
 }
 
 /// What the options of `rpm restart TARGET` change, as `rpm_core::protocol::Act::patch` wants it: fields of

@@ -10,7 +10,7 @@ use rpm_core::{AppSpec, CombinedLog, ExecMode, Instances, Interpreter, LogTarget
 
 use crate::{
     Caller, Declaration, Problem,
-    caller::{Programs, resolve},
+    caller::{Programs, is_program, resolve},
     extras,
     package::Packages,
     script::{self, Target},
@@ -294,6 +294,23 @@ impl<'a> Resolver<'a> {
             _ => return declared.clone(),
         };
         Interpreter::Program(path.to_string_lossy().into_owned())
+    }
+
+    /// Whether what runs the app is there; PM2 takes Node for granted. One app of a file is not to keep the others back;
+    /// one alone is not even declared without it.
+    pub(crate) fn find_interpreter(&mut self, app: &AppSpec) -> Result<(), Problem> {
+        let Interpreter::Program(program) = &app.interpreter else { return Ok(()) };
+        let is_there = if program.contains('/') {
+            is_program(Path::new(program))
+        } else {
+            program == "node" || self.programs.find(program).is_some()
+        };
+        if is_there {
+            return Ok(());
+        }
+        Err(Problem::error(format!(
+            "Interpreter {program} is NOT AVAILABLE in PATH. (type 'which {program}' to double check.)"
+        )))
     }
 
     fn log(&self, cwd: &Path, path: &str) -> LogTarget {

@@ -186,6 +186,9 @@ fn typescript_needs_something_that_runs_it() {
     let project = Project::new();
     fs::write(project.path().join("app.ts"), "").unwrap();
     assert!(start(&project, "app.ts", &[]).unwrap_err().starts_with("TypeScript apps require bun"));
+    let absent = start(&project, "app.ts", &[("interpreter", "ts-node")]).unwrap_err();
+    assert!(absent.starts_with("Interpreter ts-node is NOT AVAILABLE in PATH."), "{absent}");
+    project.program("bin/ts-node", "\0");
     let own = start(&project, "app.ts", &[("interpreter", "ts-node")]).unwrap();
     assert_eq!(own.interpreter, Interpreter::Program("ts-node".to_owned()));
 

@@ -266,8 +266,11 @@ fn a_file_started_again_is_applied_whole() {
 #[test]
 fn a_missing_interpreter_is_named() {
     let rpm = Rpm::new();
-    let output = rpm.fails("start forever.sh --name web --interpreter no-such-thing");
-    output.complains("no-such-thing").says_nothing_of("Done.");
+    rpm.fails("start forever.sh --name web --interpreter no-such-thing")
+        .complains("[RPM][ERROR] Interpreter no-such-thing is NOT AVAILABLE in PATH. (type 'which no-such-thing' to double check.)");
+    rpm.fails("start forever.sh --name web --interpreter ./no-such-thing")
+        .complains("is NOT AVAILABLE in PATH");
+    assert!(rpm.processes().is_empty(), "nothing is declared, and no daemon started");
 }
 
 #[test]
