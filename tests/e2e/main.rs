@@ -4,15 +4,18 @@
 
 mod bad_input;
 mod catalogue;
+mod cluster;
 mod cron;
 mod daemon;
 mod environment;
+mod examples;
 mod foreground;
 mod log_files;
 mod monit;
 mod names;
 mod output;
 mod pid_files;
+mod ready;
 mod replacement;
 mod restarts;
 mod rotation;

@@ -15,6 +15,7 @@ mod rpm;
 mod running;
 mod terminal;
 mod wait;
+mod web;
 mod words;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ pub use rpm::{Entry, Rpm};
 pub use running::{Output, Running};
 pub use terminal::Terminal;
 pub use wait::{LIMIT, wait_for, wait_until, within};
+pub use web::{Client, Load, get};
 pub use words::Words;
 
 /// The repository.

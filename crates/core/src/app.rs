@@ -1,6 +1,9 @@
 //! What to run and how: the declaration of an app, checked and complete.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -274,9 +277,9 @@ impl AppSpec {
         self.ready.clone().or_else(|| self.wait_ready.then_some(Ready::Ipc))
     }
 
-    /// Whether its processes are workers of a Node cluster.
+    /// Whether its processes are workers of a Node cluster: nothing else can be one.
     pub fn is_cluster(&self) -> bool {
-        self.exec_mode == ExecMode::Cluster
+        self.exec_mode == ExecMode::Cluster && self.interpreter.is_node()
     }
 
     /// Whether a reload starts the new run beside the old one.
@@ -307,6 +310,12 @@ pub enum Interpreter {
 }
 
 impl Interpreter {
+    /// Whether it is Node.
+    pub fn is_node(&self) -> bool {
+        let program = Path::new(self.as_str()).file_name().and_then(|name| name.to_str());
+        matches!(program, Some("node" | "nodejs"))
+    }
+
     /// PM2's word: `none`, or the program.
     pub fn as_str(&self) -> &str {
         match self {

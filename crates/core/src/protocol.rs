@@ -107,6 +107,8 @@ pub struct StartApps {
 pub enum Existing {
     /// Give its processes the new declaration and restart them (a file was started).
     Restart,
+    /// The same, with a reload instead of a restart.
+    Reload,
     /// Start it if it rests, else refuse when it is the same script (a script was started).
     Refuse,
     /// Start another beside it (`--force`).

@@ -14,7 +14,7 @@ mod starting;
 mod update;
 mod watching;
 
-pub(crate) use self::{starting::is_node, watching::check_watch};
+pub(crate) use self::watching::check_watch;
 
 use std::{
     cell::OnceCell,
@@ -38,7 +38,7 @@ use crate::{
     handover::{Handover, Lifeline},
     ipc::Received,
     journal::{Journal, Past},
-    machine::Event,
+    machine::{Event, Phase},
     meter::Meter,
     node::Cluster,
     procfs::Kinship,
@@ -277,7 +277,13 @@ impl God {
         let mut next = Some(event);
         while let Some(event) = next.take() {
             let Some(process) = self.table.get_mut(id) else { return };
+            let before = process.life.error.is_some();
             let effects = process.life.step(&process.policy, event, Now::read());
+            if let (false, Phase::Online(_), Some(error)) = (before, &process.life.phase, &process.life.error)
+            {
+                let name = rpm_core::name::printable(&process.spec.name);
+                tracing::error!("App [{name}:{id}] {}", rpm_core::name::printable(error));
+            }
             // Before it is acted on: if this daemon dies now, the next one knows what was meant to be done. It finds what
             // was given away among the strays of its owner.
             if process.retired_from.is_none() {

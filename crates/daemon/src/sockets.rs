@@ -47,7 +47,10 @@ impl Sockets {
                         Place::Tcp(address) => node::tcp(*address, false, BACKLOG),
                         Place::Unix(path) => node::unix(path, BACKLOG),
                     };
-                    held.push((place.clone(), bound.map_err(|errno| failed(errno.into()))?));
+                    // As systemd gives them: whoever accepts waits.
+                    let blocking = |bound: Bound| rustix::io::ioctl_fionbio(&bound.fd, false).map(|()| bound);
+                    let bound = bound.and_then(blocking).map_err(|errno| failed(errno.into()))?;
+                    held.push((place.clone(), bound));
                     held.len() - 1
                 }
             };

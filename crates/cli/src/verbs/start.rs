@@ -244,7 +244,7 @@ pub(super) fn apps(
     let request = StartApps {
         apps,
         env: declared.env().clone(),
-        existing: Existing::Restart,
+        existing: if action == Action::Reload { Existing::Reload } else { Existing::Restart },
         update_env: context.options.update_env,
     };
     let mut failed = false;

@@ -2,7 +2,7 @@
 
 use std::{io, path::Path, time::Duration};
 
-use rpm_core::{AppSpec, Home, Interpreter, ProcessId, Ready, process::Told};
+use rpm_core::{AppSpec, Home, ProcessId, Ready, process::Told};
 
 use super::God;
 use crate::{
@@ -132,17 +132,10 @@ impl Process {
     }
 }
 
-/// Whether the interpreter of `app` is Node.
-pub(crate) fn is_node(app: &AppSpec) -> bool {
-    let Interpreter::Program(program) = &app.interpreter else { return false };
-    let program = Path::new(program).file_name().and_then(|name| name.to_str());
-    matches!(program, Some("node" | "nodejs"))
-}
-
 /// Whether a run gets an IPC channel: Node and Bun do, and what says that it uses one.
 fn speaks_ipc(app: &AppSpec) -> bool {
     let is_bun = Path::new(app.interpreter.as_str()).file_name().is_some_and(|name| name == "bun");
-    is_node(app) || is_bun || app.readiness() == Some(Ready::Ipc) || app.shutdown_with_message
+    app.interpreter.is_node() || is_bun || app.readiness() == Some(Ready::Ipc) || app.shutdown_with_message
 }
 
 /// Where the next run writes to.

@@ -341,15 +341,20 @@ fn a_message_can_stand_for_the_signal_but_not_for_sigkill() {
     assert_eq!(world.signals, [Signal::KILL]);
 }
 
+fn make_worker(app: &mut AppSpec) {
+    app.exec_mode = rpm_core::ExecMode::Cluster;
+    app.interpreter = rpm_core::Interpreter::Program("node".to_owned());
+}
+
 fn worker() -> World {
-    let mut world = World::new(|app| app.exec_mode = rpm_core::ExecMode::Cluster);
+    let mut world = World::new(make_worker);
     world.event(Event::Start).reaches(Stage::Booted).reaches(Stage::Listening);
     world
 }
 
 #[test]
 fn a_worker_is_up_when_node_has_started() {
-    let mut world = World::new(|app| app.exec_mode = rpm_core::ExecMode::Cluster);
+    let mut world = World::new(make_worker);
     world.event(Event::Start);
     assert_eq!(world.status(), Status::Launching);
     world.reaches(Stage::Booted);
@@ -410,7 +415,7 @@ fn the_new_run_of_a_reload_takes_over_from_one_that_dies() {
 
 #[test]
 fn a_worker_that_never_listened_need_not_listen_anew() {
-    let mut world = World::new(|app| app.exec_mode = rpm_core::ExecMode::Cluster);
+    let mut world = World::new(make_worker);
     world.event(Event::Start).reaches(Stage::Booted).event(Event::Reload).reaches(Stage::Booted);
     assert_eq!(world.retired.len(), 0, "that Node has started proves nothing of the app");
     world.after(1_000);
@@ -519,7 +524,9 @@ proptest! {
         let mut world = World::new(|app| {
             app.autorestart = autorestart;
             app.wait_ready = wait_ready;
-            app.exec_mode = if cluster { rpm_core::ExecMode::Cluster } else { rpm_core::ExecMode::Fork };
+            if cluster {
+                make_worker(app);
+            }
             app.reload = overlap.then_some(rpm_core::Reload::Overlap);
             app.restart_delay = delay.map(Millis);
             app.exp_backoff_restart_delay = backoff.map(Millis);

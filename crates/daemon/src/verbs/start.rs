@@ -9,7 +9,7 @@ use rpm_core::{
 
 use super::{Declaration, cpus, refuse, unique_id};
 use crate::{
-    god::{God, check_watch, is_node, reply},
+    god::{God, check_watch, reply},
     machine::Event,
     table::Replies,
 };
@@ -27,7 +27,7 @@ impl God {
         }
         let env = Arc::new(env);
         for mut app in apps {
-            if app.exec_mode == ExecMode::Cluster && !is_node(&app) {
+            if app.exec_mode == ExecMode::Cluster && !app.is_cluster() {
                 app.exec_mode = ExecMode::Fork;
                 let note = format!("App {}: cluster mode is for Node, using fork mode", app.name);
                 reply(replies, Reply::Note(note));
@@ -37,7 +37,10 @@ impl God {
             let known: Vec<(ProcessId, bool)> = self
                 .table
                 .named(&spec.name)
-                .filter(|process| existing == Existing::Restart || same_script(process.spec.script.clone()))
+                .filter(|process| {
+                    matches!(existing, Existing::Restart | Existing::Reload)
+                        || same_script(process.spec.script.clone())
+                })
                 .map(|process| (process.id, process.life.is_wanted_up()))
                 .collect();
             if known.is_empty() || existing == Existing::Duplicate {
@@ -47,12 +50,19 @@ impl God {
             } else {
                 let ids: Vec<_> = known.into_iter().map(|(id, _)| id).collect();
                 self.renew(&ids, &spec, update_env.then_some(&env), replies);
+                if existing == Existing::Reload {
+                    self.reload(&ids, replies);
+                } else {
+                    for &id in &ids {
+                        self.order(id, Event::Restart, replies);
+                    }
+                }
                 self.fit(&ids, &spec, &env, replies);
             }
         }
     }
 
-    /// Restarts processes that are there with their new declaration.
+    /// Gives processes that are there their new declaration.
     fn renew(&mut self, ids: &[ProcessId], spec: &Arc<AppSpec>, env: Option<&Arc<Env>>, replies: &Replies) {
         self.announce(ids, replies);
         for &id in ids {
@@ -61,7 +71,6 @@ impl God {
                 process.base_env = Arc::clone(env);
             }
             self.keep(id);
-            self.order(id, Event::Restart, replies);
         }
     }
 
@@ -70,7 +79,7 @@ impl God {
         let Some(instances) = spec.instances else { return };
         let wanted = instances.resolve(cpus()) as usize;
         for &id in ids.iter().skip(wanted) {
-            self.order(id, Event::Delete, replies);
+            self.order(id, Event::Release, replies);
         }
         self.create_instances(spec, env, ids.len() as u32, replies);
     }

@@ -1,0 +1,84 @@
+//! What lies in `examples/` for people to start and read: it starts, and does what it says.
+
+use std::{fs, os::unix::fs::symlink};
+
+use rpm_tests::{Entry, Load, Rpm, get, repository, wait_for, wait_until};
+
+/// The example `name` in a working directory, its ecosystem file changed so that no port is fixed.
+fn lay_out(rpm: &Rpm, name: &str, changes: &[(&str, &str)]) {
+    let directory = repository().join("examples").join(name);
+    for file in fs::read_dir(&directory).unwrap() {
+        let file = file.unwrap();
+        if file.file_name() != "ecosystem.toml" {
+            symlink(file.path(), rpm.path(file.file_name().to_str().unwrap())).unwrap();
+        }
+    }
+    let mut text = fs::read_to_string(directory.join("ecosystem.toml")).unwrap();
+    for (from, to) in changes {
+        assert!(text.contains(from), "{from}");
+        text = text.replace(from, to);
+    }
+    rpm.write("ecosystem.toml", &text);
+}
+
+/// The port that the app says it listens on.
+fn port(rpm: &Rpm, line: &str) -> u16 {
+    wait_for("the port", || {
+        let log = rpm.jlist().first().map(|entry| entry.log("out"))?;
+        log.lines().find_map(|found| found.strip_prefix(line)?.trim().parse().ok())
+    })
+}
+
+#[test]
+fn a_node_server_in_cluster_mode_is_reloaded_under_load() {
+    let rpm = Rpm::new();
+    lay_out(&rpm, "cluster", &[("\"max\"", "2"), ("PORT = 3460", "PORT = \"0\"")]);
+    let server = repository().join("examples/cluster/server.js");
+    assert!(fs::read_to_string(server).unwrap().contains("process.env.PORT"));
+    rpm.ok("start ecosystem.toml");
+    let port = port(&rpm, "listening on ");
+    assert!(get(port, "/").unwrap().starts_with("worker "));
+    let load = Load::start(port, 4);
+    load.more(20);
+    rpm.ok("reload cluster");
+    load.more(20);
+    assert_eq!(load.failures(), [""; 0]);
+}
+
+#[test]
+fn a_python_server_with_a_held_socket_is_reloaded_under_load() {
+    let rpm = Rpm::new();
+    lay_out(&rpm, "listen", &[("127.0.0.1:3461", "127.0.0.1:0")]);
+    rpm.ok("start ecosystem.toml");
+    let before = rpm.wait_status("listen", "online");
+    let port = port(&rpm, "listening ");
+    assert_eq!(before.environ()["LISTEN_PID"], before.pid().to_string());
+    let load = Load::start(port, 4);
+    load.more(20);
+    for _ in 0..3 {
+        rpm.ok("reload listen");
+        load.more(20);
+    }
+    assert_eq!(load.failures(), [""; 0], "{}", rpm.entry("listen").log("err"));
+    let after = rpm.entry("listen");
+    assert_ne!(after.pid(), before.pid());
+    assert_eq!((after.id(), after.restarts()), (before.id(), 3));
+    rpm.ok("stop listen");
+    get(port, "/").unwrap_err();
+}
+
+#[test]
+fn a_start_and_a_reload_wait_for_a_line_of_the_log() {
+    let rpm = Rpm::new();
+    lay_out(&rpm, "ready", &[("reload =", "env = { WARM_UP = \"0.05\" }\nreload =")]);
+    rpm.ok("start ecosystem.toml");
+    let before = rpm.entry("ready");
+    assert_eq!(before.status(), "online");
+    assert!(before.log("out").ends_with("waiting for jobs\n"), "{}", before.log("out"));
+    rpm.ok("reload ready");
+    let after = rpm.entry("ready");
+    assert_ne!(after.pid(), before.pid());
+    assert_eq!(after.log("out").matches("waiting for jobs").count(), 2);
+    wait_until("the last words", || after.log("out").contains("last job done"));
+    assert_eq!(rpm.jlist().iter().map(Entry::pid).collect::<Vec<_>>(), [after.pid()]);
+}
