@@ -8,19 +8,19 @@ mod command_files;
 mod commands;
 mod console;
 mod contexts;
-mod event;
+pub(crate) mod event;
 mod exec;
 mod frame;
-mod graph;
+pub(crate) mod graph;
 mod hash_files;
 mod job;
 mod labels;
 mod mask;
 mod matrix;
 mod orphans;
-mod process;
+pub(crate) mod process;
 mod repository;
-mod script;
+pub(crate) mod script;
 mod slots;
 mod steps;
 mod tools;
@@ -203,7 +203,7 @@ pub fn run(
 /// The payload of the event, in the directory of the run.
 const EVENT_FILE: &str = "event.json";
 
-fn repository(workflow: &Workflow, options: &Options) -> Result<Repository, RunError> {
+pub(crate) fn repository(workflow: &Workflow, options: &Options) -> Result<Repository, RunError> {
     let directory = options.repository.clone().unwrap_or_else(|| {
         let parent = workflow.path().parent().filter(|parent| !parent.as_os_str().is_empty());
         parent.unwrap_or(Path::new(".")).to_owned()

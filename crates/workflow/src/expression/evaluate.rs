@@ -100,9 +100,11 @@ fn compare(left: &Value, comparison: Comparison, right: &Value) -> bool {
         Comparison::Equal => left.loosely_equals(right),
         Comparison::NotEqual => !left.loosely_equals(right),
         Comparison::Less => order.is_some_and(std::cmp::Ordering::is_lt),
-        Comparison::LessOrEqual => order.is_some_and(std::cmp::Ordering::is_le),
+        Comparison::LessOrEqual => left.loosely_equals(right) || order.is_some_and(std::cmp::Ordering::is_le),
         Comparison::Greater => order.is_some_and(std::cmp::Ordering::is_gt),
-        Comparison::GreaterOrEqual => order.is_some_and(std::cmp::Ordering::is_ge),
+        Comparison::GreaterOrEqual => {
+            left.loosely_equals(right) || order.is_some_and(std::cmp::Ordering::is_ge)
+        }
     }
 }
 
@@ -135,9 +137,9 @@ fn object_values(object: &Object) -> Vec<Value> {
 mod tests {
     use super::{super::parser::parse, *};
 
-    /// The contexts of the documentation's examples.
-    struct Sample;
+    struct Sample(Value);
 
+    /// The contexts of the documentation's examples.
     const CONTEXTS: &str = r#"{
         "github": {"ref": "refs/heads/main", "event_name": "push",
             "event": {"issue": {"labels": [{"name": "bug"}, {"name": "Help Wanted"}, {"colour": "red"}]}}},
@@ -150,7 +152,7 @@ mod tests {
 
     impl Scope for Sample {
         fn context(&self, name: &str) -> Value {
-            let Value::Object(contexts) = Value::from_json(CONTEXTS).unwrap() else { panic!("an object") };
+            let Value::Object(contexts) = &self.0 else { return Value::Null };
             contexts.get(name).cloned().unwrap_or_default()
         }
 
@@ -164,7 +166,8 @@ mod tests {
     }
 
     fn of(text: &str) -> String {
-        match parse(text).map_err(|error| error.to_string()).and_then(|it| it.evaluate(&Sample)) {
+        let sample = Sample(Value::from_json(CONTEXTS).unwrap());
+        match parse(text).map_err(|error| error.to_string()).and_then(|it| it.evaluate(&sample)) {
             Ok(value) => value.to_json().split_whitespace().collect::<Vec<_>>().join(" "),
             Err(error) => format!("error: {error}"),
         }
@@ -195,7 +198,7 @@ mod tests {
             ("NaN == NaN", "false"),
             ("NaN != NaN", "true"),
             ("1 < NaN", "false"),
-            ("fruits == fruits", "false"),
+            ("fruits == fruits", "true"),
             ("fruits == 'Array'", "false"),
             ("env.time > 2", "true"),
             ("'10' > '9'", "false"),
@@ -273,6 +276,28 @@ mod tests {
         ] {
             assert_eq!(of(expression), json, "{expression}");
         }
+    }
+
+    /// What GitHub's own implementation (`@actions/expressions` 0.3.61) makes of random expressions.
+    const GITHUB: &str = include_str!("../../tests/expressions/github.jsonl");
+    const GITHUB_CONTEXTS: &str = include_str!("../../tests/expressions/contexts.json");
+
+    #[test]
+    fn expressions_come_to_what_github_makes_of_them() {
+        let scope = Sample(Value::from_json(GITHUB_CONTEXTS).unwrap());
+        let mut differences = Vec::new();
+        for line in GITHUB.lines() {
+            let (text, expected): (String, String) = serde_json::from_str(line).unwrap();
+            let found =
+                match parse(&text).map_err(|error| error.to_string()).and_then(|it| it.evaluate(&scope)) {
+                    Ok(value) => value.to_json(),
+                    Err(_) => "error".to_owned(),
+                };
+            if found != expected {
+                differences.push(format!("{text}\n  GitHub: {expected}\n  here: {found}"));
+            }
+        }
+        assert_eq!(differences, Vec::<String>::new(), "{}", differences.join("\n"));
     }
 
     #[test]

@@ -219,3 +219,63 @@ impl Parser<'_> {
         Ok(Expression::Call(function, arguments))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{super::template::Template, *};
+
+    /// Words of which expressions consist.
+    fn word() -> impl Strategy<Value = String> {
+        prop::sample::select(vec![
+            "(",
+            ")",
+            "[",
+            "]",
+            ",",
+            ".",
+            "!",
+            "==",
+            "&&",
+            "||",
+            "<",
+            "*",
+            "a",
+            "github",
+            "contains(",
+            "format('{0}'",
+            "'",
+            "'x'",
+            "1",
+            "-",
+            "0x1",
+            "null",
+            "NaN",
+            " ",
+            "é",
+            "${{",
+            "}}",
+        ])
+        .prop_map(str::to_owned)
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused_within_it(words in prop::collection::vec(word(), 0..30)) {
+            let text = words.concat();
+            if let Err(error) = parse(&text) {
+                prop_assert!(text.get(error.span).is_some(), "{}", text);
+            }
+            _ = Template::parse(&text);
+        }
+
+        #[test]
+        fn any_characters_are_read_or_refused_within_them(text in "\\PC{0,60}") {
+            if let Err(error) = parse(&text) {
+                prop_assert!(text.get(error.span).is_some());
+            }
+            _ = Template::condition(&text);
+        }
+    }
+}

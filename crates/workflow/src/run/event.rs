@@ -16,7 +16,7 @@ use crate::{
 const USUAL: &[&str] = &["workflow_dispatch", "push", "schedule"];
 
 /// The event of a run.
-pub(super) fn choose<'a>(workflow: &'a Workflow, options: &Options) -> Result<&'a Event, RunError> {
+pub(crate) fn choose<'a>(workflow: &'a Workflow, options: &Options) -> Result<&'a Event, RunError> {
     if let Some(name) = &options.event {
         return workflow.event(name).ok_or_else(|| RunError::NoEvent {
             event: name.clone(),
@@ -33,7 +33,7 @@ pub(super) fn choose<'a>(workflow: &'a Workflow, options: &Options) -> Result<&'
 }
 
 /// The `inputs` of a run, from what was given as text.
-pub(super) fn inputs(event: &Event, given: &BTreeMap<String, String>) -> Result<Object, RunError> {
+pub(crate) fn inputs(event: &Event, given: &BTreeMap<String, String>) -> Result<Object, RunError> {
     let wrong = |name: &str, problem: String| RunError::Input { name: name.to_owned(), problem };
     for name in given.keys() {
         if !event.inputs.iter().any(|input| input.name.eq_ignore_ascii_case(name)) {
@@ -94,7 +94,7 @@ pub(super) fn typed(input: &Input, text: &str) -> Result<Value, String> {
 }
 
 /// `github.event`, as far as it can be known here.
-pub(super) fn payload(
+pub(crate) fn payload(
     event: &Event,
     given: Option<&Json>,
     inputs: &Object,

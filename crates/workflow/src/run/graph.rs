@@ -23,7 +23,7 @@ pub(super) struct Finished {
 }
 
 /// The jobs that were asked for, with all that they need; none where all are meant.
-pub(super) fn chosen(workflow: &Workflow, names: &[String]) -> Result<Option<BTreeSet<String>>, RunError> {
+pub(crate) fn chosen(workflow: &Workflow, names: &[String]) -> Result<Option<BTreeSet<String>>, RunError> {
     if names.is_empty() {
         return Ok(None);
     }

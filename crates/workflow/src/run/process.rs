@@ -21,17 +21,17 @@ use super::Cancel;
 
 /// When a process is ended from outside.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Limit {
+pub(crate) struct Limit {
     /// Its own time.
-    pub(super) timeout: Option<Instant>,
+    pub(crate) timeout: Option<Instant>,
     /// The time of the job and of the run.
-    pub(super) deadline: Option<Instant>,
-    pub(super) cancels: Vec<Cancel>,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) cancels: Vec<Cancel>,
 }
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum End {
+pub(crate) enum End {
     Exited(ExitStatus),
     TimedOut,
     Cancelled,
@@ -49,7 +49,7 @@ const MAX_LINE: usize = 1 << 20;
 /// Runs a command in a process group of its own and gives what it writes, on either stream, line by line.
 ///
 /// What it leaves running in the background goes on, as it does on GitHub between steps.
-pub(super) fn run(command: &mut Command, limit: &Limit, on_line: &mut dyn FnMut(&str)) -> io::Result<End> {
+pub(crate) fn run(command: &mut Command, limit: &Limit, on_line: &mut dyn FnMut(&str)) -> io::Result<End> {
     let (reader, writer) = io::pipe()?;
     command.process_group(0).stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
     let mut child = command.spawn()?;
@@ -139,7 +139,7 @@ impl Ending {
 
 impl Limit {
     /// Why it is time to end, if it is.
-    pub(super) fn reached(&self) -> Option<End> {
+    pub(crate) fn reached(&self) -> Option<End> {
         let is_over = |time: Option<Instant>| time.is_some_and(|time| Instant::now() >= time);
         if is_over(self.deadline) || self.cancels.iter().any(Cancel::is_cancelled) {
             return Some(End::Cancelled);

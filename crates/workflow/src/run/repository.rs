@@ -10,9 +10,9 @@ use rpm_core::Env;
 
 /// What is known of the repository.
 #[derive(Clone, Debug)]
-pub(super) struct Repository {
+pub(crate) struct Repository {
     /// Its top directory.
-    pub(super) root: PathBuf,
+    pub(crate) root: PathBuf,
     /// The commit; none where there is no git.
     pub(super) sha: Option<String>,
     /// The branch that is checked out.

@@ -113,7 +113,7 @@ fn words(template: &str) -> Vec<String> {
 }
 
 /// The file of a program on the `PATH` of an environment.
-pub(super) fn find(program: &str, env: &Env) -> Option<PathBuf> {
+pub(crate) fn find(program: &str, env: &Env) -> Option<PathBuf> {
     if program == "{0}" || program.contains('/') {
         return Some(PathBuf::from(program));
     }
