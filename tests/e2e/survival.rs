@@ -96,6 +96,10 @@ fn what_was_taken_over_is_restarted_when_it_ends() {
     lose_daemon(&rpm);
     rpm.ok("list");
     signal(before.pid(), Signal::SIGKILL);
+    wait_until("its end to be told", || rpm.log("rpm").contains("[web:0] exited with "));
+    let told = rpm.log("rpm");
+    // Newer kernels tell how; of older ones nobody but its parent would know.
+    assert!(told.contains("exited with signal SIGKILL") || told.contains("exited with unknown"), "{told}");
     let after = rpm.wait_where("web", "restarted", |entry| entry.restarts() == 1 && entry.pid() != 0);
     assert_ne!(after.pid(), before.pid());
     assert_eq!(rpm.children(), BTreeSet::from([after.pid()]));

@@ -68,13 +68,24 @@ const MESSAGES: usize = 256;
 struct Look {
     taken: Instant,
     kinship: Kinship,
+    /// Children that this daemon did not start.
+    orphans: OnceCell<Vec<i32>>,
     /// Read when the first adopted process is stopped.
     strays: OnceCell<Strays>,
 }
 
 impl Look {
     fn new(kinship: Kinship) -> Self {
-        Self { taken: Instant::now(), kinship, strays: OnceCell::new() }
+        Self { taken: Instant::now(), kinship, orphans: OnceCell::new(), strays: OnceCell::new() }
+    }
+
+    /// The list of all children is as long as there are processes: it is read once for all stops.
+    fn orphans(&self, is_main: impl Fn(i32) -> bool) -> &[i32] {
+        self.orphans.get_or_init(|| {
+            let mut children = self.kinship.children(std::process::id() as i32);
+            children.retain(|&pid| !is_main(pid));
+            children
+        })
     }
 
     fn strays(&self, home: &Home) -> &Strays {
@@ -91,6 +102,8 @@ impl Look {
 struct Gone {
     id: ProcessId,
     pid: i32,
+    /// Known of main processes at most.
+    exit: Exit,
 }
 
 /// What a daemon begins with.
@@ -222,7 +235,7 @@ impl God {
                 Some(()) = user1.recv() => {}
                 Some(()) = user2.recv() => god.reload_logs(),
                 Some(call) = calls.recv() => god.answer(call),
-                Some(Gone { id, pid }) = gone_inbox.recv() => god.survivor_gone(id, pid),
+                Some(gone) = gone_inbox.recv() => god.survivor_gone(&gone),
                 Some(checked) = checks.recv() => god.update_checked(checked),
                 Some(received) = inbox.recv() => god.hear(received),
                 Some(changed) = changed_files.recv() => god.files_changed(&changed),
@@ -358,10 +371,10 @@ impl God {
         }
     }
 
-    fn survivor_gone(&mut self, id: ProcessId, pid: i32) {
+    fn survivor_gone(&mut self, gone: &Gone) {
+        let &Gone { id, pid, exit } = gone;
         if self.table.disown(pid).is_some() {
-            // Nobody but its parent is told how it ended.
-            self.main_ended(id, pid, Exit::Unknown);
+            self.main_ended(id, pid, exit);
         } else if let Some(stopping) = self.table.get_mut(id).and_then(|process| process.stopping.as_mut()) {
             stopping.survivors.remove(&pid);
             self.finish_stop(id);

@@ -66,12 +66,17 @@ impl Member {
     }
 }
 
-/// All live processes of `owner` but its main process: what descends from it, and its orphans, which are now
-/// children of this daemon. `is_main` tells the main processes of others.
-pub(crate) fn members(kinship: &Kinship, owner: &Owner<'_>, is_main: impl Fn(i32) -> bool) -> Vec<Member> {
+/// All live processes of `owner` but its main process: what descends from it, and those of `orphans`, children of this
+/// daemon that it did not start, which are its. `is_main` tells the main processes of others.
+pub(crate) fn members(
+    kinship: &Kinship,
+    orphans: &[i32],
+    owner: &Owner<'_>,
+    is_main: impl Fn(i32) -> bool,
+) -> Vec<Member> {
     let mut found = kinship.descendants(owner.pid);
     let daemon = std::process::id() as i32;
-    for orphan in kinship.children(daemon).into_iter().filter(|&pid| pid != owner.pid && !is_main(pid)) {
+    for orphan in orphans.iter().copied().filter(|&pid| pid != owner.pid && !is_main(pid)) {
         let same_session = || Stat::read(orphan).is_some_and(|stat| stat.session == owner.pid);
         if same_session() || environ_has(orphan, owner.marks) {
             found.push(orphan);

@@ -2,11 +2,12 @@
 
 use std::{os::fd::OwnedFd, sync::Arc};
 
-use rpm_core::{ProcessId, Signal, protocol::Reply};
+use rpm_core::{Exit, ProcessId, Signal, protocol::Reply};
 use tokio::sync::mpsc;
 
 use super::{God, Gone, Look, reply};
 use crate::{
+    exit_info,
     ipc::Channel,
     machine::{Ask, Effect, Event},
     procfs::Kinship,
@@ -141,7 +142,9 @@ impl God {
         let Some(look) = kinship else { return Vec::new() };
         let is_adopted = table.get(id).is_some_and(|process| process.run.adopted.is_some());
         let strays = if is_adopted { look.strays(home).of(id) } else { &[] };
-        tree::members(&look.kinship, &Owner { pid, strays, marks: &marks }, |pid| table.is_main(pid))
+        let is_main = |pid| table.is_main(pid);
+        let orphans = look.orphans(is_main);
+        tree::members(&look.kinship, orphans, &Owner { pid, strays, marks: &marks }, is_main)
     }
 
     /// Waits for the end of each of `members`.
@@ -152,14 +155,14 @@ impl God {
         for member in members {
             let (pid, pidfd, gone) = (member.pid, member.pidfd(), self.gone.clone());
             if stopping.survivors.insert(pid, member).is_none() {
-                tokio::spawn(tell_end(id, pid, pidfd, gone));
+                tokio::spawn(tell_end((id, pid), pidfd, false, gone));
             }
         }
     }
 
-    /// Hears of the end of a process that is no child.
+    /// Hears of the end of a main process that is no child.
     pub(super) fn await_end(&self, id: ProcessId, pid: i32, pidfd: Arc<OwnedFd>) {
-        tokio::spawn(tell_end(id, pid, pidfd, self.gone.clone()));
+        tokio::spawn(tell_end((id, pid), pidfd, true, self.gone.clone()));
     }
 
     /// Tells the machine of the end of a process that is being stopped, once nobody of its tree is left.
@@ -186,9 +189,15 @@ impl God {
     }
 }
 
-async fn tell_end(id: ProcessId, pid: i32, pidfd: Arc<OwnedFd>, gone: mpsc::UnboundedSender<Gone>) {
-    if let Err(error) = reap::end_of(pidfd).await {
+async fn tell_end(
+    (id, pid): (ProcessId, i32),
+    pidfd: Arc<OwnedFd>,
+    is_main: bool,
+    gone: mpsc::UnboundedSender<Gone>,
+) {
+    if let Err(error) = reap::end_of(Arc::clone(&pidfd)).await {
         tracing::warn!("cannot watch pid {pid}: {error}");
     }
-    let _ = gone.send(Gone { id, pid });
+    let exit = if is_main { exit_info::of(&*pidfd).await } else { Exit::Unknown };
+    let _ = gone.send(Gone { id, pid, exit });
 }

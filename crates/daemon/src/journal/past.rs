@@ -138,3 +138,68 @@ impl Past {
         Ok((Some(Self { boot: header.boot, next_id, processes }), damaged))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rpm_core::Exit;
+
+    use super::*;
+    use crate::machine::Phase;
+
+    /// What the first version has written. A version that reads this no longer loses what runs on somebody's machine.
+    const FIRST: &[u8] = include_bytes!("fixtures/format-1");
+
+    fn parse(text: &[u8]) -> (Option<Past>, usize) {
+        Past::parse(text).expect("the format is known")
+    }
+
+    #[test]
+    fn the_first_format_is_read() {
+        let (past, damaged) = parse(FIRST);
+        let past = past.unwrap();
+        assert_eq!((damaged, past.next_id, past.processes.len()), (0, 3, 3));
+        let [web, task, slow] = past.processes.as_slice() else { panic!("{past:?}") };
+        assert_eq!((web.spec.name.as_str(), web.instance, web.birth), ("web", 0, Some(1_541_092)));
+        assert!(matches!(web.life.phase, Phase::Online(run) if run.pid == 31_138));
+        assert_eq!((web.life.restart_time, web.life.exit), (1, Some(Exit::Signal(2))));
+        assert_eq!(web.base_env.get("PATH").map(String::as_str), Some("/usr/bin:/bin"));
+        assert_eq!((task.life.exit, &task.life.phase), (Some(Exit::Code(3)), &Phase::Stopped));
+        assert!(Arc::ptr_eq(&web.base_env, &task.base_env));
+        assert!(matches!(slow.life.phase, Phase::Stopping { killed: false, .. }));
+    }
+
+    #[test]
+    fn a_newer_format_is_told_whatever_follows() {
+        assert_eq!(Past::parse(b"{\"header\":{\"format\":2,\"all\":\"new\"}}\n\0").unwrap_err(), 2);
+    }
+
+    #[test]
+    fn each_line_stands_for_itself() {
+        let lines: Vec<&[u8]> = FIRST.split_inclusive(|&byte| byte == b'\n').collect();
+        for skipped in 1..lines.len() {
+            let mut text = Vec::new();
+            for (number, line) in lines.iter().enumerate() {
+                text.extend_from_slice(if number == skipped { b"{garbage\n" } else { line });
+            }
+            let (past, damaged) = parse(&text);
+            assert!(damaged >= 1 && past.is_some(), "without line {skipped}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_is_no_past(text in prop::collection::vec(any::<u8>(), 0..400)) {
+            let _ = Past::parse(&text);
+        }
+
+        #[test]
+        fn a_cut_at_any_place_is_survived(length in 0..FIRST.len()) {
+            let (past, damaged) = parse(&FIRST[..length]);
+            let whole = FIRST[..length].iter().filter(|&&byte| byte == b'\n').count();
+            prop_assert_eq!(past.is_some(), whole >= 1 || serde_json::from_slice::<Record>(&FIRST[..length]).is_ok());
+            // A declaration without its life was not acted on.
+            prop_assert!(damaged <= 1);
+        }
+    }
+}
