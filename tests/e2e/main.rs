@@ -17,6 +17,7 @@ mod output;
 mod pid_files;
 mod ready;
 mod replacement;
+mod redundancy;
 mod restarts;
 mod rotation;
 mod socket;

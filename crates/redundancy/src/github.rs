@@ -226,6 +226,9 @@ impl Unit {
                 tell(steps, Severity::Info, format!("{name} is well again after {took}"));
             }
             self.note = match (&workflow.remote, &workflow.file) {
+                (Some(Remote { state, .. }), _) if state.starts_with("disabled") => {
+                    format!("on GitHub {state}")
+                }
                 (Some(Remote { ended: Some(run), .. }), _) => {
                     format!("run {}: {}", run.number, run.conclusion)
                 }
@@ -300,12 +303,15 @@ fn wrong(settings: &Github, workflow: &Workflow, now: Moment) -> Option<String> 
         File::Valid(facts) => facts,
     };
     let remote = workflow.remote.as_ref()?;
-    if remote.state != "active" && !remote.state.is_empty() {
-        let why = if remote.state == INACTIVE { " (60 days without activity)" } else { "" };
-        return Some(format!("{ON_GITHUB}it is switched off: {}{why}", remote.state));
+    if remote.state == INACTIVE {
+        return Some(format!("{ON_GITHUB}it is switched off after 60 days without activity"));
+    }
+    if remote.state.starts_with("disabled") {
+        // Somebody wanted that.
+        return None;
     }
     if let Some(run) = &remote.ended
-        && !matches!(run.conclusion.as_str(), "success" | "skipped" | "neutral")
+        && matches!(run.conclusion.as_str(), "failure" | "timed_out" | "startup_failure")
     {
         return Some(format!("{ON_GITHUB}run {} ended with {}", run.number, run.conclusion));
     }

@@ -97,16 +97,18 @@ pub struct Redundancy {
     caller: Caller,
     mask: Arc<Mask>,
     stop: Arc<Stop>,
+    is_companion: bool,
 }
 
 impl Redundancy {
-    /// The parts that `config` describes, for the daemon of `home` and on behalf of `caller`.
-    pub fn new(config: Config, home: Home, mut caller: Caller, stop: Stop) -> Self {
+    /// The parts that `config` describes, for the daemon of `home` and on behalf of `caller`. `is_companion` says whether
+    /// this program is the companion, as against one that asks something of it.
+    pub fn new(config: Config, home: Home, mut caller: Caller, stop: Stop, is_companion: bool) -> Self {
         caller.cwd.clone_from(&config.root);
         let hook = config.netlify.build_hook.clone();
         let environment = caller.env.iter().map(|(name, value)| (name.clone(), value.clone()));
         let mask = Arc::new(Mask::new(environment, [hook]));
-        Self { config: Arc::new(config), home, caller, mask, stop: Arc::new(stop) }
+        Self { config: Arc::new(config), home, caller, mask, stop: Arc::new(stop), is_companion }
     }
 
     /// The settings.
@@ -128,11 +130,11 @@ impl Redundancy {
     }
 
     fn log(&self, part: Part) -> Log {
-        Log::new(part, &self.config.files, self.mask.clone())
+        Log::new(part, &self.config.files, self.mask.clone(), self.is_companion)
     }
 
     fn watch<M: Machine, W: World<M>>(&self, part: Part, settings: M::Settings, world: W) -> Watch<M, W> {
-        Watch::new(part, settings, world, self.log(part), &self.config.files)
+        Watch::new(part, settings, world, self.log(part), &self.config.files, self.stop.clone())
     }
 
     fn processes(&self) -> Watch<processes::Processes, Daemon> {

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -36,11 +37,13 @@ pub(crate) struct Log {
     path: PathBuf,
     bound: Bytes,
     mask: Arc<Mask>,
+    /// Whether this is the log of the companion itself, whose standard output is a log, too.
+    is_companion: bool,
 }
 
 impl Log {
-    pub(crate) fn new(part: Part, files: &Files, mask: Arc<Mask>) -> Self {
-        Self { part, path: path(part, files), bound: files.max_log_size.value, mask }
+    pub(crate) fn new(part: Part, files: &Files, mask: Arc<Mask>, is_companion: bool) -> Self {
+        Self { part, path: path(part, files), bound: files.max_log_size.value, mask, is_companion }
     }
 
     /// The text without secrets and without what would act on a terminal.
@@ -48,15 +51,17 @@ impl Log {
         printable(&self.mask.masked(text)).into_owned()
     }
 
-    /// Writes a line, here and on standard output, where `rpm logs` shows it.
+    /// Writes a line: here, and for the companion on standard output, where `rpm logs` shows it. For a verb that is
+    /// standard error: its standard output is for data.
     pub(crate) fn write(&self, severity: Severity, text: &str) {
         let line = format!("{} {:<5} {}: {}\n", Moment::now(), severity.word(), self.part, self.clean(text));
         let written = self.append(&line);
-        let mut stdout = io::stdout().lock();
-        // There is nowhere left to tell of a standard output that cannot be written to.
-        let _ = stdout.write_all(line.as_bytes());
+        let mut shown: Box<dyn Write> =
+            if self.is_companion { Box::new(io::stdout().lock()) } else { Box::new(io::stderr().lock()) };
+        // There is nowhere left to tell of a stream that cannot be written to.
+        let _ = shown.write_all(line.as_bytes());
         if let Err(error) = written {
-            let _ = writeln!(stdout, "cannot write {}: {error}", self.path.display());
+            let _ = writeln!(shown, "cannot write {}: {error}", self.path.display());
         }
     }
 
@@ -77,14 +82,20 @@ pub(crate) fn path(part: Part, files: &Files) -> PathBuf {
 }
 
 /// Replaces a file as a whole or not at all. Whoever reads it sees the old text or the new one.
-pub(crate) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, text: &[u8], mode: u32) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(directory)?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
     // Several threads of one program may write the same file.
     name.push(format!(".{}-{:?}.new", std::process::id(), std::thread::current().id()));
     let fresh = directory.join(name);
-    fs::write(&fresh, text).and_then(|()| fs::rename(&fresh, path)).inspect_err(|_| {
+    let mut options = OpenOptions::new();
+    let options = options.write(true).create(true).truncate(true).mode(mode);
+    let write = || {
+        options.open(&fresh)?.write_all(text)?;
+        fs::rename(&fresh, path)
+    };
+    write().inspect_err(|_| {
         // The error that is told is the first one.
         let _ = fs::remove_file(&fresh);
     })
@@ -100,7 +111,7 @@ mod tests {
         let mut files = Files { logs: directory.path().join("logs"), ..Files::default() };
         files.max_log_size.value = Bytes(10);
         let mask = Arc::new(Mask::new(std::iter::empty(), ["hunter22".to_owned()]));
-        let log = Log::new(Part::Github, &files, mask);
+        let log = Log::new(Part::Github, &files, mask, true);
         log.write(Severity::Warn, "no hunter22\x1b[2J");
         log.write(Severity::Info, "second");
         let read = |name: &str| fs::read_to_string(files.logs.join(name)).unwrap();

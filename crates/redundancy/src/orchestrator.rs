@@ -62,7 +62,7 @@ impl Orchestrator {
             tell(
                 steps,
                 Severity::Info,
-                format!("the emergency is over after {took} and {attempts} recoveries"),
+                format!("the emergency is over after {took}, recoveries: {attempts}"),
             );
         }
         if unhealthy.is_empty() {

@@ -55,7 +55,7 @@ pub(crate) fn write(files: &Files, health: &SystemHealth) -> io::Result<PathBuf>
     let report = Report { schema: SCHEMA.to_owned(), date, latest: health.clone(), checks };
     let mut text = serde_json::to_vec_pretty(&report)?;
     text.push(b'\n');
-    replace(&path, &text)?;
+    replace(&path, &text, 0o644)?;
     prune(files, health.at);
     Ok(path)
 }

@@ -7,6 +7,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io,
     path::PathBuf,
+    sync::Arc,
 };
 
 use nix::fcntl::{Flock, FlockArg};
@@ -18,6 +19,7 @@ use crate::{
     health::{Level, PartHealth, UnitHealth},
     log::{Log, Severity, replace},
     moment::Moment,
+    stop::Stop,
 };
 
 /// What comes to a machine.
@@ -89,11 +91,19 @@ pub(crate) struct Watch<M: Machine, W> {
     pub(crate) world: W,
     pub(crate) log: Log,
     directory: PathBuf,
+    stop: Arc<Stop>,
 }
 
 impl<M: Machine, W: World<M>> Watch<M, W> {
-    pub(crate) fn new(part: Part, settings: M::Settings, world: W, log: Log, files: &Files) -> Self {
-        Self { part, settings, world, log, directory: files.state.clone() }
+    pub(crate) fn new(
+        part: Part,
+        settings: M::Settings,
+        world: W,
+        log: Log,
+        files: &Files,
+        stop: Arc<Stop>,
+    ) -> Self {
+        Self { part, settings, world, log, directory: files.state.clone(), stop }
     }
 
     /// A round if it is due. When the next one is.
@@ -146,6 +156,9 @@ impl<M: Machine, W: World<M>> Watch<M, W> {
     fn check(&mut self, memory: &mut Memory<M>) -> io::Result<()> {
         let now = Moment::now();
         let seen = self.world.look(&memory.machine, now);
+        if self.stop.is_due() {
+            return Ok(());
+        }
         let before = memory.health.level;
         let steps = memory.machine.step(&self.settings, Event::Seen(seen), now);
         self.carry_out(&mut memory.machine, steps);
@@ -156,9 +169,14 @@ impl<M: Machine, W: World<M>> Watch<M, W> {
             let severity = if after == Level::Healthy { Severity::Info } else { Severity::Warn };
             self.log.write(severity, &format!("was {before}, is {after}: {}", memory.health.summary()));
         }
+        if self.stop.is_due() {
+            // What was cut short is no failure of anybody: this round never was.
+            return Ok(());
+        }
         let mut text = serde_json::to_vec_pretty(&memory)?;
         text.push(b'\n');
-        replace(&self.file(), &text)
+        // Functions may have said anything.
+        replace(&self.file(), &text, 0o600)
     }
 
     fn carry_out(&mut self, machine: &mut M, steps: Vec<Step<M::Deed>>) {

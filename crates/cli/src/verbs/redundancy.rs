@@ -129,7 +129,7 @@ fn init(context: &mut Context) -> Result<(), Failure> {
     Ok(())
 }
 
-fn set_up(context: &Context, arguments: &Arguments, ends_by_signal: bool) -> Result<Redundancy, Failure> {
+fn set_up(context: &Context, arguments: &Arguments, is_companion: bool) -> Result<Redundancy, Failure> {
     let said = variable("RPM_REDUNDANCY_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
     let file = arguments.config.clone().or(said);
     let config = Config::load(
@@ -139,9 +139,9 @@ fn set_up(context: &Context, arguments: &Arguments, ends_by_signal: bool) -> Res
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
     )
     .map_err(|error| Failure::Error(error.to_string()))?;
-    let stop = if ends_by_signal { Stop::on_signals() } else { Stop::never() };
+    let stop = if is_companion { Stop::on_signals() } else { Stop::never() };
     let stop = stop.map_err(|error| Failure::Error(error.to_string()))?;
-    Ok(Redundancy::new(config, context.home.clone(), apps::caller(context), stop))
+    Ok(Redundancy::new(config, context.home.clone(), apps::caller(context), stop, is_companion))
 }
 
 /// A command with all that it works with.
@@ -338,7 +338,7 @@ impl Command<'_> {
         Ok(())
     }
 
-    /// Does something and tells what came of it. The log lines of it go to standard output on the way.
+    /// Does something and tells what came of it. The log lines of it go to standard error on the way.
     fn tell(&mut self, act: impl FnOnce(&Redundancy) -> std::io::Result<Outcomes>) -> Result<(), Failure> {
         let outcomes = act(&self.redundancy).map_err(|error| wrong(&error))?;
         let mut last = true;

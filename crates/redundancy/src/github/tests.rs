@@ -166,6 +166,13 @@ fn one_that_was_switched_off_for_inactivity_is_switched_on() {
     bench.check(off()).check(off()).check(off());
     assert_eq!(bench.done, [dispatch(true)]);
     assert_eq!(bench.has_said("60 days without activity"), 1);
+    let by_hand = || valid(Remote { state: "disabled_manually".to_owned(), ..Remote::default() });
+    bench.check(by_hand()).check(by_hand()).check(by_hand());
+    assert_eq!(
+        (bench.done.len(), bench.unit().note.as_str()),
+        (1, "on GitHub disabled_manually"),
+        "somebody wanted that"
+    );
 }
 
 #[test]

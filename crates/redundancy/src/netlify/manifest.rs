@@ -130,7 +130,7 @@ pub(crate) fn regenerate(manifest: &Path, directory: &Path) -> Result<String, St
         _ => Value::Object(Map::from_iter([("functions".to_owned(), functions.into())])),
     };
     let text = format!("{tree:#}\n");
-    replace(manifest, text.as_bytes())
+    replace(manifest, text.as_bytes(), 0o644)
         .map_err(|error| format!("cannot write {}: {error}", manifest.display()))?;
     let gone = old.iter().filter(|name| !new.contains(name)).count();
     let added = new.iter().filter(|name| !old.contains(name)).count();

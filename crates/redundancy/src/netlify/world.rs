@@ -97,7 +97,9 @@ impl Site {
         let next = AtomicUsize::new(0);
         let found = Mutex::new(Vec::with_capacity(entries.len()));
         let work = || {
-            while let Some(entry) = entries.get(next.fetch_add(1, Ordering::Relaxed)) {
+            while let Some(entry) =
+                entries.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !self.stop.is_due())
+            {
                 let probe = self.probe(entry, memory, shared, runs, now);
                 let function = Function { name: entry.name.clone(), probe };
                 found.lock().unwrap_or_else(PoisonError::into_inner).push(function);

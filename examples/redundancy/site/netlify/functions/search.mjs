@@ -1,0 +1,1 @@
+export default async (request) => Response.json({ found: [], for: new URL(request.url).searchParams.get('q') });

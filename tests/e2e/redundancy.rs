@@ -1,0 +1,142 @@
+//! The redundancy companion: the example, and what is told at the command line.
+
+use std::fs;
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use rpm_tests::{Rpm, Running, repository, wait_until};
+
+/// Short intervals, and nothing watched but what a test adds.
+const QUICK: &str = "[files]\nlogs = \"logs\"\nstate = \"state\"\n\
+    [pm2]\ninterval = \"60ms\"\nretry_delay = \"60ms\"\nprocesses = []\necosystem_files = [\"eco.toml\"]\n\
+    max_log_size = \"100K\"\nmax_attempts = 2\n\
+    [github]\nenabled = false\n[netlify]\nenabled = false\n[orchestrator]\ninterval = \"60ms\"\n";
+
+/// A file that declares `forever.sh` under these names.
+fn ecosystem(names: &[&str]) -> String {
+    names.iter().map(|name| format!("[[apps]]\nname = \"{name}\"\nscript = \"forever.sh\"\n")).collect()
+}
+
+fn quick(names: &[&str]) -> Rpm {
+    let rpm = Rpm::new();
+    rpm.write("redundancy.toml", QUICK);
+    rpm.write("eco.toml", &ecosystem(names));
+    rpm
+}
+
+#[test]
+fn the_example_shows_detection_recovery_emergency_and_report() {
+    let rpm = Rpm::new();
+    let scenario = repository().join("examples/redundancy/scenario.js");
+    let scenario = scenario.to_str().unwrap();
+    let words: [&str; 0] = [];
+    let output = Running::start(rpm.command_under("node", &[scenario], words)).output();
+    output.ends_with(0).says("--- everything came as it should");
+}
+
+#[test]
+fn a_daemon_that_is_away_is_waited_for() {
+    let rpm = quick(&["one"]);
+    let companion = rpm.start("redundancy run pm2");
+    companion.shows("the daemon is away, waiting for it: nobody listens on ");
+    rpm.run("redundancy pm2 status").ends_with(2).says("the daemon is away since ");
+    assert_eq!(rpm.daemon(), None, "it was not started");
+    rpm.ok("start eco.toml");
+    companion.shows("pm2: the daemon is back after ");
+    kill(Pid::from_raw(rpm.daemon().unwrap()), Signal::SIGKILL).unwrap();
+    let twice = |text: &'static str| move |stdout: &str| stdout.matches(text).count() == 2;
+    companion.shows_where("away again", twice("the daemon is away, waiting for it"));
+    rpm.ok("start eco.toml");
+    companion.shows_where("back again", twice("the daemon is back after "));
+    companion.signal(Signal::SIGTERM);
+    companion.output().ends_with(0).says("pm2: ends");
+}
+
+#[test]
+fn a_daemon_that_is_away_is_started_if_set_and_all_that_is_declared() {
+    let rpm = quick(&["one", "two"]);
+    let mut command = rpm.command("redundancy run pm2");
+    command.env("RPM_REDUNDANCY_PM2_START_DAEMON", "1");
+    let companion = Running::start(command);
+    companion.shows("the daemon is away, starting it");
+    companion.shows("pm2: was degraded, is healthy: 2 of 2 healthy");
+    assert_eq!(rpm.statuses(), ["one:online", "two:online"]);
+    companion.signal(Signal::SIGINT);
+    companion.output().ends_with(0);
+}
+
+#[test]
+fn one_that_cannot_be_started_is_tried_as_often_as_is_set_and_then_reported() {
+    let rpm = quick(&[]);
+    rpm.write("eco.toml", "[[apps]]\nname = \"bad\"\nscript = \"fails.sh\"\nmax_restarts = 0\n");
+    rpm.run("start eco.toml");
+    let companion = rpm.start("redundancy run pm2");
+    companion.shows("bad: attempt 2 of 2");
+    companion.shows("bad: 2 attempts did not bring it back");
+    rpm.run("redundancy pm2 status").ends_with(2).says("unhealthy");
+    rpm.run("redundancy status").ends_with(1).says("pm2 bad: unhealthy");
+}
+
+#[test]
+fn a_large_log_is_rotated_by_the_daemon() {
+    let rpm = quick(&[]);
+    rpm.script("loud.sh", "#!/bin/sh\nseq 1 100000\nexec sleep 100000\n");
+    rpm.write("eco.toml", "[[apps]]\nname = \"loud\"\nscript = \"loud.sh\"\ntime = true\n");
+    rpm.ok("start eco.toml");
+    let companion = rpm.start("redundancy run pm2");
+    companion.shows("loud: rotation of its logs: asked for");
+    let archived = || {
+        let names = fs::read_dir(rpm.home().join("logs")).unwrap().map(|entry| entry.unwrap().file_name());
+        names.into_iter().any(|name| name.to_string_lossy().starts_with("loud-out__"))
+    };
+    wait_until("an archive", archived);
+}
+
+#[test]
+fn the_emergency_of_processes_stops_all_and_starts_the_files_then_the_others() {
+    let rpm = quick(&["one", "two"]);
+    rpm.ok("start eco.toml");
+    let other = rpm.forever("other", "");
+    let one = rpm.entry("one");
+    rpm.ok("redundancy pm2 restart").says("stopped 3, started 2 apps of 1 files and 1 others");
+    assert_eq!(rpm.statuses(), ["one:online", "two:online", "other:online"]);
+    assert_ne!((rpm.entry("one").pid(), rpm.entry("other").pid()), (one.pid(), other.pid()));
+}
+
+#[test]
+fn the_companion_is_an_app_of_the_daemon() {
+    let rpm = quick(&["one"]);
+    rpm.ok("redundancy start").says("redundancy-automation-system");
+    let running =
+        |entry: &rpm_tests::Entry| entry.text("namespace") == "redundancy" && entry.status() == "online";
+    rpm.wait_where("redundancy-automation-system", "online in its namespace", running);
+    wait_until("health", || rpm.run("redundancy status").code == Some(0));
+    rpm.ok("redundancy health --json").says("\"level\": \"healthy\"");
+    let report = rpm.ok("redundancy report").stdout;
+    assert!(report.contains("/logs/health-report-2"), "{report}");
+    rpm.ok("redundancy logs pm2").says("one: attempt 1 of 2");
+    rpm.ok("redundancy stop");
+    rpm.run("redundancy status").ends_with(1).says("the companion does not run");
+    let state = rpm.read("state/pm2.json");
+    rpm.ok("redundancy restart");
+    wait_until("another check", || rpm.read("state/pm2.json") != state);
+    assert_eq!(rpm.read("logs/pm2.log").matches("one: attempt").count(), 1, "nothing is begun anew");
+}
+
+#[test]
+fn settings_that_are_wrong_are_told_with_their_place() {
+    let rpm = Rpm::new();
+    rpm.ok("redundancy init").says("redundancy.toml generated");
+    rpm.fails("redundancy init").complains("is there already");
+    assert!(rpm.read("redundancy.toml").contains("[orchestrator]"));
+    rpm.write("redundancy.toml", "[pm2]\nintervall = \"1s\"\n");
+    rpm.fails("redundancy status").complains("redundancy.toml: ").complains("line 2").complains("intervall");
+    rpm.fails("redundancy status --config none.toml").complains("cannot read ");
+    rpm.write("redundancy.toml", "");
+    rpm.fails("redundancy github dance").complains("no such command: \"github dance\"");
+    let mut command = rpm.command("redundancy status");
+    command.env("RPM_REDUNDANCY_NETLIFY_TIMEOUT", "soon");
+    Running::start(command).output().ends_with(1).complains("no duration");
+}
