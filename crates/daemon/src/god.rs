@@ -17,7 +17,7 @@ mod watching;
 pub(crate) use self::watching::check_watch;
 
 use std::{
-    cell::OnceCell,
+    cell::{Cell, OnceCell},
     collections::{HashMap, VecDeque},
     io,
     time::{Duration, Instant},
@@ -59,7 +59,7 @@ use self::{reloading::Rolling, rotating::Rotator};
 const SLICE: Duration = Duration::from_millis(2);
 
 /// How long one look at `/proc` serves the stops that are asked for together.
-const KINSHIP_LIFE: Duration = Duration::from_millis(20);
+const LOOK_LIFE: Duration = Duration::from_millis(20);
 
 /// IPC messages that may wait. Then the children that send them wait.
 const MESSAGES: usize = 256;
@@ -72,11 +72,24 @@ struct Look {
     orphans: OnceCell<Vec<i32>>,
     /// Read when the first adopted process is stopped.
     strays: OnceCell<Strays>,
+    /// How long that took.
+    searched: Cell<Duration>,
 }
 
 impl Look {
     fn new(kinship: Kinship) -> Self {
-        Self { taken: Instant::now(), kinship, orphans: OnceCell::new(), strays: OnceCell::new() }
+        Self {
+            taken: Instant::now(),
+            kinship,
+            orphans: OnceCell::new(),
+            strays: OnceCell::new(),
+            searched: Cell::default(),
+        }
+    }
+
+    /// Too old to go by. What took long to find is good for longer, or nothing else would be done.
+    fn is_stale(&self) -> bool {
+        self.taken.elapsed() > LOOK_LIFE + self.searched.get() * 10
     }
 
     /// The list of all children is as long as there are processes: it is read once for all stops.
@@ -90,10 +103,13 @@ impl Look {
 
     fn strays(&self, home: &Home) -> &Strays {
         self.strays.get_or_init(|| {
-            Strays::look(home).unwrap_or_else(|error| {
+            let began = Instant::now();
+            let strays = Strays::look(home).unwrap_or_else(|error| {
                 tracing::error!("cannot read /proc: {error}");
                 Strays::default()
-            })
+            });
+            self.searched.set(began.elapsed());
+            strays
         })
     }
 }
@@ -260,11 +276,7 @@ impl God {
                 break;
             }
         }
-        if self
-            .kinship
-            .as_ref()
-            .is_some_and(|look| self.queue.is_empty() || look.taken.elapsed() > KINSHIP_LIFE)
-        {
+        if self.kinship.as_ref().is_some_and(|look| self.queue.is_empty() || look.is_stale()) {
             self.kinship = None;
         }
     }

@@ -196,7 +196,7 @@ mod tests {
         #[test]
         fn a_cut_at_any_place_is_survived(length in 0..FIRST.len()) {
             let (past, damaged) = parse(&FIRST[..length]);
-            let whole = FIRST[..length].iter().filter(|&&byte| byte == b'\n').count();
+            let whole = FIRST[..length].split(|&byte| byte == b'\n').count() - 1;
             prop_assert_eq!(past.is_some(), whole >= 1 || serde_json::from_slice::<Record>(&FIRST[..length]).is_ok());
             // A declaration without its life was not acted on.
             prop_assert!(damaged <= 1);
