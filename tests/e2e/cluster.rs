@@ -424,3 +424,26 @@ fn workers_end_with_a_daemon_that_is_killed_and_the_next_one_starts_them() {
     wait_until("both to listen again", || rpm.jlist().iter().all(both));
     get(port(&rpm), "/").unwrap();
 }
+
+#[test]
+fn an_update_of_the_daemon_fails_no_request() {
+    let rpm = Rpm::new();
+    start(&rpm, 2, "");
+    let (port, before, daemon) = (port(&rpm), pids(&rpm), rpm.daemon());
+    let load = Load::start(port, 4);
+    load.more(50);
+    for _ in 0..3 {
+        rpm.ok("update");
+        load.more(50);
+    }
+    assert_eq!((rpm.daemon(), pids(&rpm)), (daemon, before.clone()), "the same processes go on");
+    // The next image is as much of a primary.
+    rpm.ok("reload web");
+    load.more(50);
+    rpm.ok("scale web 3");
+    load.more(50);
+    assert_eq!(load.failures(), [""; 0], "{}", rpm.log("rpm"));
+    assert!(pids(&rpm).is_disjoint(&before));
+    rpm.ok("delete web");
+    TcpListener::bind(("127.0.0.1", port)).expect("the port is free when nothing runs");
+}

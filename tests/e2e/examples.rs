@@ -63,6 +63,10 @@ fn a_python_server_with_a_held_socket_is_reloaded_under_load() {
     let after = rpm.entry("listen");
     assert_ne!(after.pid(), before.pid());
     assert_eq!((after.id(), after.restarts()), (before.id(), 3));
+    rpm.ok("update");
+    get(port, "/").unwrap();
+    rpm.ok("reload listen");
+    get(port, "/").unwrap();
     rpm.ok("stop listen");
     get(port, "/").unwrap_err();
 }

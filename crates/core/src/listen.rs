@@ -21,7 +21,7 @@ pub struct Listen {
 }
 
 /// Where a socket listens.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Place {
     /// A TCP port. The unspecified IPv6 address means IPv4, too.
     Tcp(SocketAddr),

@@ -13,7 +13,7 @@ use rpm_core::{ProcessId, process::Told};
 use rustix::fs::{MemfdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
 
-use crate::{inherited, ipc};
+use crate::{inherited, ipc, node, sockets};
 
 /// Raised when an older program would misread it.
 const FORMAT: u32 = 1;
@@ -43,6 +43,12 @@ pub(crate) struct Handover {
     lock: RawFd,
     listener: RawFd,
     pub processes: Vec<Handed>,
+    /// The primaries of apps in cluster mode, by the apps' names.
+    #[serde(default)]
+    pub clusters: Vec<(String, node::Packed)>,
+    /// The sockets that are held for apps.
+    #[serde(default)]
+    pub sockets: Vec<sockets::Packed>,
 }
 
 /// What belongs to one run.
@@ -55,9 +61,14 @@ pub(crate) struct Handed {
 }
 
 impl Handover {
-    pub(crate) fn new(lifeline: &Lifeline, processes: Vec<Handed>) -> Self {
+    pub(crate) fn new(
+        lifeline: &Lifeline,
+        processes: Vec<Handed>,
+        clusters: Vec<(String, node::Packed)>,
+        sockets: Vec<sockets::Packed>,
+    ) -> Self {
         let (lock, listener) = (lifeline.lock.as_raw_fd(), lifeline.listener.as_raw_fd());
-        Self { format: FORMAT, lock, listener, processes }
+        Self { format: FORMAT, lock, listener, processes, clusters, sockets }
     }
 
     /// Writes it into memory that outlives this image.
@@ -93,7 +104,9 @@ impl Handover {
     /// The descriptors that it names, this image's included.
     pub(crate) fn numbers(&self) -> Vec<RawFd> {
         let channels = self.processes.iter().filter_map(|handed| Some(handed.channel.as_ref()?.fd));
-        [self.lock, self.listener].into_iter().chain(channels).collect()
+        let clusters = self.clusters.iter().flat_map(|(_, cluster)| cluster.numbers());
+        let sockets = self.sockets.iter().flat_map(sockets::Packed::numbers);
+        [self.lock, self.listener].into_iter().chain(channels).chain(clusters).chain(sockets).collect()
     }
 
     /// Takes over what no process owns.

@@ -4,11 +4,21 @@
 //! pid, `LISTEN_FDNAMES` their names with colons between them. They are opened when the first process of the app is
 //! started, and closed when none is left that runs.
 
-use std::{collections::HashMap, os::fd::OwnedFd};
+use std::{
+    collections::HashMap,
+    io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
+    path::PathBuf,
+};
 
 use rpm_core::{AppSpec, Listen, listen::Place, name::printable};
 
-use crate::node::{self, Bound};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    inherited,
+    node::{self, Bound, SocketFile, SocketKind},
+};
 
 /// Connections that may wait while nobody accepts.
 const BACKLOG: i32 = 4096;
@@ -62,6 +72,52 @@ impl Sockets {
     /// Closes what is held for the app `name`.
     pub(crate) fn close(&mut self, name: &str) {
         self.apps.remove(name);
+    }
+}
+
+/// The sockets of one app, for the next image of the daemon.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Packed {
+    app: String,
+    sockets: Vec<(Place, RawFd, Option<PathBuf>)>,
+}
+
+impl Packed {
+    /// The descriptors that it names.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = RawFd> {
+        self.sockets.iter().map(|(_, fd, _)| *fd)
+    }
+}
+
+impl Sockets {
+    /// What the next image needs of them.
+    pub(crate) fn pack(&self) -> Vec<Packed> {
+        let socket = |(place, bound): &(Place, Bound)| {
+            (place.clone(), bound.fd.as_raw_fd(), bound.file.as_ref().map(SocketFile::path))
+        };
+        let app = |(app, held): (&String, &Vec<_>)| Packed {
+            app: app.clone(),
+            sockets: held.iter().map(socket).collect(),
+        };
+        self.apps.iter().map(app).collect()
+    }
+
+    /// The descriptors that [`Self::pack`] names.
+    pub(crate) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.apps.values().flatten().map(|(_, bound)| bound.fd.as_fd())
+    }
+
+    /// Takes over what another image has packed. Its descriptors must be taken over by nobody else.
+    pub(crate) fn unpack(packed: Vec<Packed>) -> io::Result<Self> {
+        let mut sockets = Self::default();
+        for Packed { app, sockets: held } in packed {
+            let bound = |(place, fd, file): (Place, RawFd, Option<PathBuf>)| {
+                let fd = inherited::take(fd)?;
+                Ok((place, Bound { fd, kind: SocketKind::Connections, file: file.map(SocketFile::new) }))
+            };
+            sockets.apps.insert(app, held.into_iter().map(bound).collect::<io::Result<_>>()?);
+        }
+        Ok(sockets)
     }
 }
 

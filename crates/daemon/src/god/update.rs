@@ -28,6 +28,8 @@ use super::{God, refuse};
 use crate::{
     handover::{CHECK, FIT, HANDOVER_FD, Handed, Handover, Passing},
     ipc::Channel,
+    node::{self, Cluster},
+    sockets::Sockets,
     table::{Attached, Replies},
 };
 
@@ -83,7 +85,9 @@ impl God {
         let is_due = self.update.as_ref().is_some_and(|update| update.is_fit)
             && self.queue.is_empty()
             && !self.rotator.is_looking()
-            && !self.table.iter().any(|process| process.second.is_some() || process.retired_from.is_some());
+            && self.table.retired().next().is_none()
+            && !self.table.iter().any(|process| process.second.is_some())
+            && self.clusters.values().all(Cluster::is_settled);
         if !is_due {
             return;
         }
@@ -110,10 +114,16 @@ impl God {
                 told: process.run.told.clone(),
             })
         });
-        let memory = Handover::new(&self.lifeline, handed.collect()).write()?;
+        let mut held: Vec<_> =
+            self.clusters.iter().map(|(app, cluster)| (app.clone(), cluster.hold())).collect();
+        let clusters = held.iter_mut().map(|(app, cluster)| (app.clone(), cluster.pack())).collect();
+        let handover = Handover::new(&self.lifeline, handed.collect(), clusters, self.sockets.pack());
+        let memory = handover.write()?;
         let channels = self.table.iter().filter_map(|process| process.run.channel.as_ref()?.packed_fd());
         let fds = [self.lifeline.lock.as_fd(), self.lifeline.listener.as_fd(), memory.as_fd()];
-        let _passing = Passing::of(fds.into_iter().chain(channels))?;
+        let clusters = held.iter().flat_map(|(_, cluster)| cluster.fds());
+        let held_for_apps = self.sockets.fds();
+        let _passing = Passing::of(fds.into_iter().chain(channels).chain(clusters).chain(held_for_apps))?;
         let text =
             |bytes: &[u8]| CString::new(bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
         let program = text(update.executable.as_os_str().as_bytes())?;
@@ -151,6 +161,24 @@ impl God {
                 }
             }
         }
+        for (app, packed) in handover.clusters {
+            let run = |id| self.table.get(id).map(|process| process.run.number);
+            match packed.unpack(run, &self.messages, node::PATIENCE) {
+                Ok((cluster, channels)) => {
+                    self.clusters.insert(app, cluster);
+                    for (id, channel) in channels {
+                        if let Some(process) = self.table.get_mut(id) {
+                            process.run.channel = Some(channel);
+                        }
+                    }
+                }
+                Err(error) => tracing::error!("the cluster of {}: {error}", rpm_core::name::printable(&app)),
+            }
+        }
+        match Sockets::unpack(handover.sockets) {
+            Ok(sockets) => self.sockets = sockets,
+            Err(error) => tracing::error!("sockets that are held for apps: {error}"),
+        }
         tracing::info!("took the place of the daemon before, with {} processes", self.table.iter().count());
     }
 
@@ -164,7 +192,8 @@ impl God {
     pub(super) fn resume(&mut self, id: ProcessId, run: Attached) {
         let Some(process) = self.table.get_mut(id) else { return };
         process.runs += 1;
-        process.run = Attached { number: process.runs, ..run };
+        let restart_time = process.life.restart_time;
+        process.run = Attached { number: process.runs, restart_time, ..run };
         if let Err(error) = super::starting::prepare_pumps(process, &self.home) {
             tracing::error!("{error}");
         }

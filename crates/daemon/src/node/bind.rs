@@ -18,6 +18,7 @@ use rustix::{
         sockopt::{set_ipv6_v6only, set_socket_reuseaddr},
     },
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::wire::{Endpoint, HandleKind, Query};
@@ -38,7 +39,7 @@ pub(crate) struct Bound {
 }
 
 /// What comes to a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum SocketKind {
     Connections,
     Datagrams,
@@ -56,6 +57,16 @@ impl From<SocketKind> for HandleKind {
 /// A file that is removed with its socket.
 #[derive(Debug)]
 pub(crate) struct SocketFile(PathBuf);
+
+impl SocketFile {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.0.clone()
+    }
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {

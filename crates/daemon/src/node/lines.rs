@@ -18,6 +18,16 @@ pub(super) struct Lines {
 }
 
 impl Lines {
+    /// What has come of the next line.
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.rest
+    }
+
+    /// Goes on where another has stopped.
+    pub(super) fn resume(&mut self, rest: Vec<u8>) {
+        self.rest = rest;
+    }
+
     /// Gives each line that `bytes` completes to `take`, without its end. Stops at the first error.
     pub(super) fn feed<E: From<TooLong>>(
         &mut self,

@@ -8,6 +8,7 @@
 
 mod bind;
 mod lines;
+mod packed;
 mod primary;
 mod ring;
 mod wire;
@@ -17,16 +18,23 @@ mod worker;
 mod tests;
 
 use std::{
-    fs, io,
-    os::fd::OwnedFd,
+    fs,
+    future::poll_fn,
+    io,
+    os::fd::{BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use rpm_core::{Balance, Home, ProcessId};
+use serde::{Deserialize, Serialize};
 use tokio::{net::UnixStream, sync::mpsc};
 
-pub(crate) use self::bind::{Bound, tcp, unix};
+pub(crate) use self::{
+    bind::{Bound, SocketFile, SocketKind, tcp, unix},
+    packed::Packed,
+};
 use self::{primary::Primary, worker::Parts};
 use crate::ipc::{self, Channel, Received};
 
@@ -37,14 +45,14 @@ pub(crate) const VARIABLE: &str = "NODE_UNIQUE_ID";
 const PRELOAD: &str = include_str!("preload.cjs");
 
 /// How long a worker may leave a connection unanswered before it is given up.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One worker of an app: one run of one of its processes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct WorkerId(pub(crate) u32);
 
 /// One thing that an app listens on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct ListenerId(u32);
 
 /// What the primary is told to do.
@@ -57,11 +65,12 @@ enum Order {
     Drain(WorkerId, Duration),
 }
 
-/// The primary of one app. Its sockets are closed when this and all [`Membership`]s are dropped.
-#[derive(Debug)]
+/// The primary of one app. Its sockets are closed when this is dropped.
 pub(crate) struct Cluster {
     orders: mpsc::UnboundedSender<Order>,
     workers: u32,
+    /// The state of its task, which is whole between any two steps of the task.
+    primary: Arc<Mutex<Primary>>,
 }
 
 /// The place of one worker in its cluster.
@@ -88,8 +97,24 @@ impl Cluster {
 
     fn with_patience(patience: Duration) -> Self {
         let (orders, inbox) = mpsc::unbounded_channel();
-        tokio::spawn(Primary::new(inbox, patience).run());
-        Self { orders, workers: 0 }
+        Self::of(Primary::new(inbox, patience), orders, 0)
+    }
+
+    fn of(primary: Primary, orders: mpsc::UnboundedSender<Order>, workers: u32) -> Self {
+        let primary = Arc::new(Mutex::new(primary));
+        let state = Arc::clone(&primary);
+        tokio::spawn(poll_fn(move |cx| lock(&state).poll(cx)));
+        Self { orders, workers, primary }
+    }
+
+    /// Whether it has told all there is to tell.
+    pub(crate) fn is_settled(&self) -> bool {
+        lock(&self.primary).is_settled()
+    }
+
+    /// Stops it, so that it can be packed.
+    pub(crate) fn hold(&self) -> Held<'_> {
+        Held { primary: lock(&self.primary), workers: self.workers }
     }
 
     /// Makes a place for run `run` of process `process`. What it says goes to `inbox`.
@@ -107,12 +132,39 @@ impl Cluster {
         let channel = UnixStream::from_std(ours)?;
         let parts = Parts { id: worker, process, run, balance, channel, messages, inbox };
         let _ = self.orders.send(Order::Join(Box::new(parts)));
-        let membership = Membership { worker, orders: self.orders.downgrade() };
+        let membership = Membership::new(worker, &self.orders);
         Ok(Joined { worker, channel: Channel::of_worker(outbox, membership), theirs: theirs.into() })
     }
 }
 
+/// A primary that stands still.
+pub(crate) struct Held<'a> {
+    primary: MutexGuard<'a, Primary>,
+    workers: u32,
+}
+
+impl Held<'_> {
+    /// What the next image needs of it.
+    pub(crate) fn pack(&mut self) -> Packed {
+        self.primary.pack(self.workers)
+    }
+
+    /// The descriptors that must stay open.
+    pub(crate) fn fds(&self) -> Vec<BorrowedFd<'_>> {
+        self.primary.fds()
+    }
+}
+
+/// A step of the task that panicked ends the daemon, so what it leaves does not matter.
+fn lock(primary: &Mutex<Primary>) -> MutexGuard<'_, Primary> {
+    primary.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Membership {
+    fn new(worker: WorkerId, orders: &mpsc::UnboundedSender<Order>) -> Self {
+        Self { worker, orders: orders.downgrade() }
+    }
+
     /// Gives the worker no more connections.
     pub(crate) fn rest(&self) {
         self.order(Order::Rest(self.worker));

@@ -7,6 +7,7 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     future::poll_fn,
+    io,
     os::fd::OwnedFd,
     pin::Pin,
     sync::Arc,
@@ -28,7 +29,7 @@ use tokio::{
 
 use super::{
     ListenerId, Order, WorkerId,
-    bind::{SocketFile, SocketKind, bind, sockname},
+    bind::{Bound, SocketFile, SocketKind, bind, sockname},
     lines::TooLong,
     ring::Ring,
     wire::{self, Endpoint, Malformed, Query, Said},
@@ -53,20 +54,20 @@ const ABANDONED: Duration = Duration::from_secs(10);
 
 /// What the app's workers share.
 #[derive(Debug)]
-struct Listener {
-    endpoint: Endpoint,
+pub(super) struct Listener {
+    pub endpoint: Endpoint,
     key: String,
-    socket: Socket,
+    pub socket: Socket,
     /// The file of a Unix socket.
-    _file: Option<SocketFile>,
+    pub file: Option<SocketFile>,
     /// As it is told to workers; null for a Unix socket.
     sockname: Value,
     /// What the servers of all workers share.
-    data: Value,
+    pub data: Value,
     /// The workers that use it; in turn, if connections are handed over.
-    ring: Ring,
+    pub ring: Ring,
     /// Accepted connections that nobody has taken: a worker refused them, or died.
-    waiting: VecDeque<Arc<OwnedFd>>,
+    pub waiting: VecDeque<Arc<OwnedFd>>,
     /// Nothing is accepted before this.
     paused: Option<Instant>,
     /// Since when no worker uses it.
@@ -74,7 +75,7 @@ struct Listener {
 }
 
 #[derive(Debug)]
-enum Socket {
+pub(super) enum Socket {
     /// Accepted from here, and handed over one by one.
     Balanced(AsyncFd<Arc<OwnedFd>>),
     /// Each worker has it.
@@ -99,11 +100,11 @@ enum Fault {
 /// The state of the task.
 pub(super) struct Primary {
     orders: mpsc::UnboundedReceiver<Order>,
-    workers: BTreeMap<WorkerId, Worker>,
-    listeners: BTreeMap<ListenerId, Listener>,
+    pub workers: BTreeMap<WorkerId, Worker>,
+    pub listeners: BTreeMap<ListenerId, Listener>,
     by_endpoint: HashMap<Endpoint, ListenerId>,
-    next_listener: u32,
-    next_seq: u64,
+    pub next_listener: u32,
+    pub next_seq: u64,
     /// How long a worker may leave a connection unanswered.
     patience: Duration,
     /// When something is to be looked at although nothing happens.
@@ -128,12 +129,18 @@ impl Primary {
         }
     }
 
-    /// Works until nobody can give it orders any more.
-    pub(super) async fn run(mut self) {
-        poll_fn(|cx| self.poll(cx)).await;
+    /// Takes in a listener that another image had.
+    pub(super) fn adopt(&mut self, id: ListenerId, mut listener: Listener, now: Instant) {
+        if listener.ring.is_empty() {
+            listener.abandoned = Some(now);
+            self.wake_at(now + ABANDONED);
+        }
+        self.by_endpoint.insert(listener.endpoint.clone(), id);
+        self.listeners.insert(id, listener);
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Does what there is to be done. Ready when nobody can give it orders any more.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             while let Poll::Ready(order) = self.orders.poll_recv(cx) {
                 match order {
@@ -478,21 +485,24 @@ impl Primary {
 
 impl Listener {
     fn new(number: u32, query: &Query, balance: Balance) -> Result<Self, Errno> {
-        let bound = bind(query)?;
+        let listener = Self::over(number, query.endpoint.clone(), bind(query)?, balance);
+        listener.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+    }
+
+    /// What listens on a socket that is bound.
+    pub(super) fn over(number: u32, endpoint: Endpoint, bound: Bound, balance: Balance) -> io::Result<Self> {
         let sockname = sockname(&bound.fd);
         let fd = Arc::new(bound.fd);
         let socket = match (balance, bound.kind) {
-            (Balance::RoundRobin, SocketKind::Connections) => Socket::Balanced(
-                readable::watch(fd).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?,
-            ),
+            (Balance::RoundRobin, SocketKind::Connections) => Socket::Balanced(readable::watch(fd)?),
             // There are no connections of datagrams to hand over.
             (_, kind) => Socket::Shared(fd, kind),
         };
         Ok(Self {
-            endpoint: query.endpoint.clone(),
+            endpoint,
             key: number.to_string(),
             socket,
-            _file: bound.file,
+            file: bound.file,
             sockname,
             data: Value::Null,
             ring: Ring::default(),

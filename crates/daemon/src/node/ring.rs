@@ -29,6 +29,17 @@ impl Ring {
         self.members.push_front(Member { worker, unanswered: 0, resumes: None });
     }
 
+    /// Each worker in its order, with its unanswered connections.
+    pub(super) fn pack(&self) -> Vec<(WorkerId, usize)> {
+        self.members.iter().map(|member| (member.worker, member.unanswered)).collect()
+    }
+
+    /// The ring that was packed.
+    pub(super) fn packed(members: Vec<(WorkerId, usize)>) -> Self {
+        let member = |(worker, unanswered)| Member { worker, unanswered, resumes: None };
+        Self { members: members.into_iter().map(member).collect() }
+    }
+
     /// Takes a worker out. False if it was not in.
     pub(super) fn remove(&mut self, worker: WorkerId) -> bool {
         let before = self.members.len();

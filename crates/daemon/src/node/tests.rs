@@ -272,6 +272,8 @@ fn one_that_floods_and_never_listens_fills_no_memory() {
     let mut refusals = 0;
     while refusals < 1_000 {
         match a.stream.write(question.as_bytes()) {
+            // Half a question does not matter: it only has to go on.
+            Ok(0) => break,
             Ok(_) => refusals = 0,
             Err(_) => {
                 refusals += 1;

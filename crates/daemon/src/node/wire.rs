@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// What the `cmd` of Node's own messages begins with.
@@ -67,7 +67,7 @@ pub(super) struct Query {
 }
 
 /// Where a server listens. Workers that mean the same share it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) enum Endpoint {
     /// An address, or none for all of them.
     Tcp { address: Option<String>, port: u16, nth: u64 },

@@ -16,6 +16,7 @@ use rustix::{
     io::Errno,
     net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg},
 };
+use serde::{Deserialize, Serialize};
 use tokio::{
     io::Interest,
     net::UnixStream,
@@ -34,14 +35,14 @@ const TURN: usize = 16;
 
 /// A line on its way, and what it carries.
 #[derive(Debug)]
-struct Outgoing {
-    bytes: Vec<u8>,
-    sent: usize,
-    handle: Option<Arc<OwnedFd>>,
+pub(super) struct Outgoing {
+    pub bytes: Vec<u8>,
+    pub sent: usize,
+    pub handle: Option<Arc<OwnedFd>>,
 }
 
 /// A handle that the worker has not confirmed.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Sent {
     /// A connection, by the number that its answer will repeat.
     Connection(u64),
@@ -77,9 +78,9 @@ pub(super) struct Worker {
     pub process: ProcessId,
     pub run: u64,
     pub balance: Balance,
-    channel: UnixStream,
+    pub channel: UnixStream,
     pub lines: Lines,
-    outgoing: VecDeque<Outgoing>,
+    pub outgoing: VecDeque<Outgoing>,
     outgoing_bytes: usize,
     /// Handles in the order in which they will be confirmed.
     pub sent: VecDeque<Sent>,
@@ -145,7 +146,7 @@ impl Worker {
         self.queue(bytes, Some(handle));
     }
 
-    fn queue(&mut self, bytes: Vec<u8>, handle: Option<Arc<OwnedFd>>) {
+    pub(super) fn queue(&mut self, bytes: Vec<u8>, handle: Option<Arc<OwnedFd>>) {
         self.outgoing_bytes += bytes.len();
         self.outgoing.push_back(Outgoing { bytes, sent: 0, handle });
     }
@@ -166,6 +167,13 @@ impl Worker {
                 }
                 Poll::Pending => return,
             }
+        }
+    }
+
+    /// Takes all that the daemon has to say by now.
+    pub(super) fn take_all_messages(&mut self) {
+        while let Ok(line) = self.messages.try_recv() {
+            self.say(line);
         }
     }
 
