@@ -51,6 +51,7 @@ mod trigger;
 mod update;
 mod versioning;
 mod web;
+mod workflow;
 
 pub(crate) use self::modules::launch_all as launch_modules;
 
@@ -124,6 +125,7 @@ const VERBS: &[&Verb] = &[
     &conf::CONFIG,
     &serve::VERB,
     &web::VERB,
+    &workflow::VERB,
     &deploy::VERB,
     &redundancy::VERB,
     &modules::INSTALL,

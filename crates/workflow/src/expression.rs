@@ -75,6 +75,17 @@ impl Expression {
         }
     }
 
+    /// How many parts there are within each other.
+    fn depth(&self) -> usize {
+        let deepest = |parts: &[Self]| parts.iter().map(Self::depth).max().unwrap_or(0);
+        1 + match self {
+            Self::Literal(_) | Self::Context(_) => 0,
+            Self::Filter(inner) | Self::Not(inner) => inner.depth(),
+            Self::Index(left, right) | Self::Compare(left, _, right) => left.depth().max(right.depth()),
+            Self::And(parts) | Self::Or(parts) | Self::Call(_, parts) => deepest(parts),
+        }
+    }
+
     /// Whether it asks how things went; a condition that does not is one about success.
     pub(crate) fn asks_for_status(&self) -> bool {
         let mut asks = false;

@@ -235,7 +235,12 @@ fn inputs_have_their_types() {
 fn a_scratch_copy_keeps_its_commits_to_itself() {
     let repository = Repository::new();
     let before = (repository.git(&["rev-parse", "HEAD"]), repository.git(&["config", "--local", "--list"]));
-    let (outcome, said) = repository.run("marketing-sync", &options());
+    let own = repository.path().join(".git/user-config");
+    fs::write(&own, "[core]\n\tabbrev = 9\n").unwrap();
+    let mut options = options();
+    options.env.set("GIT_CONFIG_GLOBAL", own.to_string_lossy());
+    let (outcome, said) = repository.run("marketing-sync", &options);
+    assert_eq!(fs::read_to_string(&own).unwrap(), "[core]\n\tabbrev = 9\n", "the settings of the user");
     assert_eq!(outcome.unwrap().conclusion, Conclusion::Success, "{said}");
     assert!(said.contains("github-actions[bot] chore: marketing sync [skip ci]"), "{said}");
     let after = (repository.git(&["rev-parse", "HEAD"]), repository.git(&["config", "--local", "--list"]));

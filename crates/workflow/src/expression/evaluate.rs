@@ -329,4 +329,20 @@ mod tests {
             assert!(parse(&deep).is_err(), "{deep}");
         }
     }
+
+    #[test]
+    fn the_deepest_expression_is_walked() {
+        let nested = |levels: usize| {
+            let properties = ".a".repeat(20);
+            (0..levels).fold("github".to_owned(), |text, _| format!("({text}{properties})"))
+        };
+        let text = nested(4);
+        assert!(parse(&nested(48)).is_err());
+        let deepest = std::thread::spawn(move || {
+            let expression = parse(&text).unwrap();
+            expression.walk(&mut |_| {});
+            expression.evaluate(&Sample(Value::Null))
+        });
+        assert_eq!(deepest.join().unwrap(), Ok(Value::Null));
+    }
 }

@@ -6,11 +6,14 @@ use super::{
     value::Value,
 };
 
-/// GitHub's bound; it also keeps those who walk the tree from overflowing the stack.
+/// GitHub's bound of parentheses within each other.
 const MAX_DEPTH: usize = 50;
 
-/// More comparisons or properties in a row than anybody writes would make the tree too deep to walk, too.
+/// More comparisons or properties in a row than anybody writes make the tree deep, too.
 const MAX_CHAIN: usize = 20;
+
+/// A deeper tree could overflow the stack of those who walk it.
+const MAX_TREE: usize = 100;
 
 /// Reads an expression, without `${{` and `}}`.
 pub(crate) fn parse(text: &str) -> Result<Expression, SyntaxError> {
@@ -21,6 +24,10 @@ pub(crate) fn parse(text: &str) -> Result<Expression, SyntaxError> {
     let mut parser = Parser { tokens: &tokens, at: 0, end: text.len(), depth: 0 };
     let expression = parser.any()?;
     match parser.peek() {
+        None if expression.depth() > MAX_TREE => {
+            let message = format!("expected at most {MAX_TREE} parts within each other");
+            Err(SyntaxError { message, span: 0..text.len() })
+        }
         None => Ok(expression),
         Some(_) => Err(parser.unexpected("an operator")),
     }

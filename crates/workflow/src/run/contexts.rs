@@ -170,7 +170,7 @@ pub(super) fn runner(temp: &Path, workspace: &Path, env: &Env) -> Object {
         ("temp", temp.to_string_lossy().into_owned()),
         ("tool_cache", tools),
         ("environment", "self-hosted".to_owned()),
-        ("workspace", workspace.to_string_lossy().into_owned()),
+        ("workspace", workspace.parent().unwrap_or(workspace).to_string_lossy().into_owned()),
     ]
     .into_iter()
     .collect()

@@ -24,6 +24,12 @@ use crate::{
     expression::{Object, Tree},
 };
 
+/// The job's own file of git's settings, which includes that of the user.
+pub(super) const GIT_CONFIG: &str = "gitconfig";
+
+/// What `github` has and the environment has not.
+const CONTEXT_ALONE: &[&str] = &["event", "token", "repositoryUrl", "secret_source"];
+
 impl Runner<'_> {
     /// Runs the script of a step.
     pub(super) fn script(
@@ -65,10 +71,8 @@ impl Runner<'_> {
             env.set("PATH", [self.paths.clone(), vec![path]].concat().join(":"));
         }
         for (name, value) in self.github.iter() {
-            if !["event", "token"].contains(&name) {
-                let name =
-                    if name == "repositoryUrl" { "REPOSITORY_URL".to_owned() } else { name.to_uppercase() };
-                env.set(format!("GITHUB_{name}"), value.to_text());
+            if !CONTEXT_ALONE.contains(&name) {
+                env.set(format!("GITHUB_{}", name.to_uppercase()), value.to_text());
             }
         }
         if let Some(path) = &frame.action_path {
@@ -77,6 +81,8 @@ impl Runner<'_> {
         for (name, value) in self.machine.iter() {
             env.set(format!("RUNNER_{}", name.to_uppercase()), value.to_text());
         }
+        // `git config --global` in a step stays in the job.
+        env.set("GIT_CONFIG_GLOBAL", self.temp.join(GIT_CONFIG).to_string_lossy());
         env.set("CI", "true");
         env.set("GITHUB_ACTIONS", "true");
         env.set(orphans::MARK, &*self.mark);

@@ -15,6 +15,7 @@ use super::{
     actions::Post,
     console::Console,
     contexts::{self, Contexts},
+    exec,
     frame::{Did, Frame},
     job::{Instance, Ran},
     labels, orphans,
@@ -401,12 +402,29 @@ fn places(shared: &Shared<'_>, number: &str) -> io::Result<(PathBuf, PathBuf)> {
     let own = shared.scratch.join(number);
     let temp = own.join("temp");
     fs::create_dir_all(&temp)?;
+    fs::write(temp.join(exec::GIT_CONFIG), git_config(&shared.options.env))?;
     if shared.options.in_place {
         return Ok((shared.repository.root.clone(), temp));
     }
     let workspace = own.join("work").join(shared.repository.name());
     fs::create_dir_all(&workspace)?;
     Ok((workspace, temp))
+}
+
+/// Includes what git would read as the settings of the user.
+fn git_config(env: &Env) -> String {
+    let files = match (env.get("GIT_CONFIG_GLOBAL"), env.get("HOME")) {
+        (Some(file), _) => vec![file.clone()],
+        (None, Some(home)) => {
+            let config = env.get("XDG_CONFIG_HOME").cloned().unwrap_or_else(|| format!("{home}/.config"));
+            vec![format!("{config}/git/config"), format!("{home}/.gitconfig")]
+        }
+        (None, None) => Vec::new(),
+    };
+    files.iter().fold("[include]\n".to_owned(), |text, file| {
+        let file = file.replace('\\', "\\\\").replace('"', "\\\"");
+        text + &format!("\tpath = \"{file}\"\n")
+    })
 }
 
 /// A number of minutes, if one is named.
