@@ -86,3 +86,51 @@ fn a_start_and_a_reload_wait_for_a_line_of_the_log() {
     wait_until("the last words", || after.log("out").contains("last job done"));
     assert_eq!(rpm.jlist().iter().map(Entry::pid).collect::<Vec<_>>(), [after.pid()]);
 }
+
+/// Starts the example `name`, which is one app of that name.
+fn started(name: &str, changes: &[(&str, &str)]) -> Rpm {
+    let rpm = Rpm::new();
+    lay_out(&rpm, name, changes);
+    rpm.ok("start ecosystem.toml").says(&format!("App [{name}] launched (1 instances)"));
+    rpm
+}
+
+#[test]
+fn a_web_server_answers_and_closes_in_good_order() {
+    let rpm = started("web", &[("PORT = 3456", "PORT = 0")]);
+    let port = port(&rpm, "listening on ");
+    let pid = rpm.entry("web").pid();
+    assert!(get(port, "/").unwrap().contains(&format!("hello from web (pid {pid})")));
+    rpm.ok("stop web");
+    assert!(rpm.log("web-out").ends_with("closing\n"));
+    assert_eq!(rpm.entry("web").number("exit_code"), 0);
+    rpm.ok("restart ecosystem.toml --env staging");
+    assert_eq!(rpm.entry("web").environ()["PORT"], "3457");
+}
+
+#[test]
+fn a_clock_ticks_and_waits_for_the_next_minute() {
+    let rpm = started("clock", &[]);
+    rpm.wait_status("clock", "stopped");
+    wait_until("the tick", || rpm.log("clock-out").ends_with(": tick\n"));
+    assert!(rpm.log("clock-out").starts_with("20"), "each line begins with the time");
+    rpm.ok("describe clock").says("│ cron restart ").says("* * * * *").says("│ next cron tick ");
+}
+
+#[test]
+fn a_crash_is_left_errored_after_five_short_runs() {
+    let rpm = started("crash", &[]);
+    let entry = rpm.wait_status("crash", "errored");
+    assert_eq!(entry.number("exit_code"), 1);
+    assert_eq!(rpm.log("crash-out").matches("working\n").count(), 5);
+    assert_eq!(rpm.log("crash-error").matches("something went wrong\n").count(), 5);
+    rpm.ok("logs crash --nostream").says("something went wrong");
+}
+
+#[test]
+fn every_example_is_here() {
+    let names = fs::read_dir(repository().join("examples")).unwrap();
+    let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["clock", "cluster", "crash", "listen", "ready", "web"]);
+}

@@ -1,6 +1,7 @@
 //! What each verb does and says: one verb, one file.
 
 mod conf;
+mod convert;
 mod delete;
 mod deploy;
 mod describe;

@@ -40,6 +40,42 @@ fn a_service_is_shown_before_it_is_made() {
 }
 
 #[test]
+fn a_service_is_made_and_removed() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("skipped: services are made by root");
+        return;
+    }
+    let rpm = Rpm::new();
+    rpm.script("bin/launchctl", "#!/bin/sh\necho \"$@\" >>calls\nexit $(cat code)\n");
+    rpm.write("code", "0");
+    let run = |line: &str| {
+        let path = format!("{}:{}", rpm.path("bin").display(), std::env::var("PATH").unwrap());
+        let mut command = rpm.command(line);
+        command.env("PATH", path);
+        rpm_tests::Running::start(command).output()
+    };
+    // launchd's files are below the user's own directory.
+    let words = format!("launchd --hp {}", rpm.path("user").display());
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap().unwrap().name;
+    let file = rpm.path(&format!("user/Library/LaunchAgents/rpm.{user}.plist"));
+    run(&format!("startup {words}"))
+        .ends_with(0)
+        .says(&format!("[RPM] Writing init configuration in {}", file.display()))
+        .says("[RPM] [v] Command successfully executed.");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains(&format!("{}/.rpm", rpm.path("user").display())), "{text}");
+    assert!(text.contains(rpm_tests::executable().to_str().unwrap()) && text.contains("resurrect"), "{text}");
+    run(&format!("unstartup {words}")).ends_with(0).says("[RPM] Init file disabled.");
+    assert!(!file.exists());
+    let (load, unload) = (format!("load -w {}\n", file.display()), format!("unload -w {}\n", file.display()));
+    assert_eq!(rpm.read("calls"), format!("{load}{unload}"));
+    run(&format!("unstartup {words}")).ends_with(1).complains("no init configuration in");
+    rpm.write("code", "3");
+    run(&format!("startup {words}")).ends_with(1).complains("launchctl load -w").complains("exit status: 3");
+    assert!(rpm.daemon().is_none());
+}
+
+#[test]
 fn words_are_completed() {
     let rpm = Rpm::new();
     rpm.forever("web", "");
