@@ -17,7 +17,7 @@ set -eu
 file=ecosystem/ecosystem.redundancy.toml
 
 usage() {
-    sed -n 's/^# \{0,1\}//; 2,12p' "$0" >&2
+    sed -n "2,13s/^# \\{0,1\\}//p" "$0" >&2
     exit 1
 }
 

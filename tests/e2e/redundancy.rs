@@ -1,6 +1,6 @@
 //! The redundancy companion: the example, and what is told at the command line.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -123,6 +123,40 @@ fn the_companion_is_an_app_of_the_daemon() {
     rpm.ok("redundancy restart");
     wait_until("another check", || rpm.read("state/pm2.json") != state);
     assert_eq!(rpm.read("logs/pm2.log").matches("one: attempt").count(), 1, "nothing is begun anew");
+}
+
+#[test]
+fn the_six_apps_of_the_ecosystem_file_work() {
+    let rpm = Rpm::new();
+    let copied = repository();
+    let copied = [copied.join("scripts"), copied.join("ecosystem")];
+    assert!(Command::new("cp").arg("-rL").args(copied).arg(rpm.dir()).status().unwrap().success());
+    assert!(Command::new("git").args(["init", "--quiet"]).current_dir(rpm.dir()).status().unwrap().success());
+    rpm.write(
+        "redundancy.toml",
+        "[pm2]\ninterval = \"100ms\"\n[github]\nenabled = false\n[netlify]\nenabled = false\n",
+    );
+    let system = |command: &str| {
+        // The executable is the last argument: `$0` of this shell.
+        let line = format!("RPM=\"$0\" exec scripts/start-enhanced-redundancy-system.sh {command}");
+        let words: [&str; 0] = [];
+        Running::start(rpm.command_under("sh", &["-c", &line], words)).output()
+    };
+    system("start").ends_with(0);
+    for name in ["zion-auto-sync", "zion-auto-sync-cron", "redundancy-git-sync", "redundancy-build-monitor"] {
+        let report = format!("reports/{name}.json");
+        wait_until(&report, || rpm.read(&report).contains("\"status\": \"ok\""));
+    }
+    wait_until("the companion's word", || system("status").stdout.contains("6 of 6 healthy"));
+    wait_until("what the monitor heard", || {
+        rpm.read("reports/redundancy-health-monitor.json").contains("\"level\": ")
+    });
+    system("health").ends_with(0).says("6 of 6 healthy");
+    system("report").ends_with(0).says("automation/logs/health-report-");
+    system("logs").says("pm2: begins");
+    system("stop").ends_with(0);
+    system("status").ends_with(1).says("the companion does not run");
+    system("dance").ends_with(1).complains("start-enhanced-redundancy-system.sh COMMAND");
 }
 
 #[test]
