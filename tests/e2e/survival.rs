@@ -141,6 +141,39 @@ fn a_stop_that_was_under_way_is_finished() {
 }
 
 #[test]
+fn what_a_dead_app_has_left_is_taken_for_no_run_of_it() {
+    let rpm = Rpm::new();
+    rpm.ok("start family.js --name family --kill-timeout 300");
+    let family = wait_for("six processes", || Some(rpm.children()).filter(|all| all.len() == 6));
+    let before = rpm.entry("family").pid();
+    lose_daemon(&rpm);
+    signal(before, Signal::SIGKILL);
+    let after = rpm.wait_where("family", "restarted", |entry| entry.restarts() == 1 && entry.pid() != 0);
+    assert!(!family.contains(&after.pid()), "{} was there before", after.pid());
+    // What is left of the one before ends with it.
+    rpm.ok("stop family");
+    assert!(rpm.children().is_empty(), "{:?}", rpm.children());
+}
+
+#[test]
+fn a_stop_of_which_only_the_main_process_has_ended_is_finished() {
+    let rpm = Rpm::new();
+    rpm.script(
+        "half.sh",
+        "#!/bin/bash\n(trap '' INT; exec sleep 1000000) &\n: > up\nwhile :; do read -rt 1; done\n",
+    );
+    rpm.ok("start half.sh --kill-timeout 1000");
+    wait_until("it to be up", || rpm.path("up").exists());
+    let main = rpm.entry("half").pid();
+    let stop = rpm.start("stop half");
+    wait_until("its main process to end", || !rpm.children().contains(&main));
+    lose_daemon(&rpm);
+    drop(stop.output());
+    rpm.wait_status("half", "stopped");
+    assert!(rpm.children().is_empty(), "{:?}", rpm.children());
+}
+
+#[test]
 fn a_run_that_was_not_noted_is_found() {
     let rpm = Rpm::new();
     let before = rpm.forever("web", "");

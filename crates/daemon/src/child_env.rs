@@ -63,6 +63,11 @@ pub(crate) fn run_mark(restart_time: u32) -> String {
     format!("{RESTARTS}={restart_time}")
 }
 
+/// The number in such an entry.
+pub(crate) fn restarts_of_mark(entry: &[u8]) -> Option<u32> {
+    std::str::from_utf8(entry).ok()?.strip_prefix(RESTARTS)?.strip_prefix('=')?.parse().ok()
+}
+
 /// The entry that tells of which home a process is.
 pub(crate) fn home_mark(home: &Home) -> String {
     format!("{}={}", home.persona().home_variable(), home.root().display())

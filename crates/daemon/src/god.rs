@@ -70,7 +70,7 @@ struct Look {
     kinship: Kinship,
     /// Children that this daemon did not start.
     orphans: OnceCell<Vec<i32>>,
-    /// Read when the first adopted process is stopped.
+    /// Read when the first process is stopped that an earlier daemon may have started.
     strays: OnceCell<Strays>,
     /// How long that took.
     searched: Cell<Duration>,

@@ -453,11 +453,13 @@ impl Life {
                     let patience = policy.kill_timeout.max(MIN_KILL_PATIENCE);
                     vec![Effect::Ask(Ask::Signal(Signal::KILL)), Effect::Arm(now.mono + patience)]
                 }
-                // A child in an uninterruptible wait. Those who wait are told; the process stays `stopping`, so
-                // that it never runs twice.
+                // A child in an uninterruptible wait, or one that could not be found. Those who wait are told; the
+                // process stays `stopping`, so that it never runs twice, and is looked for again and again.
                 Phase::Stopping { run, killed: true, .. } => {
                     self.error = Some(format!("pid {} is still there after SIGKILL", run.pid));
-                    vec![Effect::Settled]
+                    let patience = policy.kill_timeout.max(MIN_KILL_PATIENCE);
+                    let again = Effect::Ask(Ask::Signal(Signal::KILL));
+                    vec![again, Effect::Arm(now.mono + patience), Effect::Settled]
                 }
                 _ => vec![],
             },

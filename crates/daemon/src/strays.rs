@@ -12,7 +12,15 @@ use crate::{
 /// Who bears this home's marks, by the process that they name.
 #[derive(Debug, Default)]
 pub(crate) struct Strays {
-    by_id: HashMap<ProcessId, Vec<Stat>>,
+    by_id: HashMap<ProcessId, Vec<Stray>>,
+}
+
+/// One of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Stray {
+    pub stat: Stat,
+    /// With which number of restarts its run began.
+    pub restarts: Option<u32>,
 }
 
 impl Strays {
@@ -30,23 +38,24 @@ impl Strays {
             let Ok(environ) = fs::read(format!("/proc/{}/environ", stat.pid)) else { continue };
             let mut variables = environ.split(|&byte| byte == 0);
             if variables.clone().any(|variable| variable == home_mark.as_bytes())
-                && let Some(id) = variables.find_map(child_env::id_of_mark)
+                && let Some(id) = variables.clone().find_map(child_env::id_of_mark)
             {
-                by_id.entry(id).or_default().push(stat);
+                let restarts = variables.find_map(child_env::restarts_of_mark);
+                by_id.entry(id).or_default().push(Stray { stat, restarts });
             }
         }
         Ok(Self { by_id })
     }
 
     /// Those of `id`.
-    pub(crate) fn of(&self, id: ProcessId) -> &[Stat] {
+    pub(crate) fn of(&self, id: ProcessId) -> &[Stray] {
         self.by_id.get(&id).map_or(&[], Vec::as_slice)
     }
 
-    /// The main process of `id`, of a run that nobody has noted: the first that leads a session of its own. `is_old`
-    /// tells what remained of earlier runs.
-    pub(crate) fn main_of(&self, id: ProcessId, is_old: impl Fn(&Stat) -> bool) -> Option<&Stat> {
-        let leaders = self.of(id).iter().filter(|stat| stat.session == stat.pid && !is_old(stat));
-        leaders.min_by_key(|stat| stat.start)
+    /// The main process of a run of `id` that nobody has noted: the first that leads a session of its own, of those of
+    /// which `is_of_run` is true. Others are what earlier runs have left.
+    pub(crate) fn main_of(&self, id: ProcessId, is_of_run: impl Fn(&Stray) -> bool) -> Option<&Stat> {
+        let leaders = self.of(id).iter().filter(|stray| is_of_run(stray)).map(|stray| &stray.stat);
+        leaders.filter(|stat| stat.session == stat.pid).min_by_key(|stat| stat.start)
     }
 }

@@ -59,6 +59,8 @@ pub(crate) struct Process {
     pub run: Attached,
     /// The run that a reload has started beside it.
     pub second: Option<(i32, Attached)>,
+    /// An earlier daemon started runs of it: what is left of their trees may be no children of this one.
+    pub has_strays: bool,
     /// It is no process of its own but a run that this process gave away.
     pub retired_from: Option<ProcessId>,
     /// The value of the app's `increment_var`.
@@ -107,6 +109,8 @@ pub(crate) struct Pumps {
 pub(crate) struct Stopping {
     /// How the main process ended, if it has.
     pub main: Option<Exit>,
+    /// The system did not let us see all of the tree.
+    pub unseen: bool,
     /// Others that were seen alive, by pid.
     pub survivors: HashMap<i32, Member>,
 }
@@ -244,6 +248,7 @@ impl Table {
             runs: 0,
             run: Attached { birth, ..Attached::default() },
             second: None,
+            has_strays: false,
             retired_from: None,
             increment,
             triggers: Vec::new(),

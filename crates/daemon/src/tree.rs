@@ -17,14 +17,17 @@ use nix::{
 use rpm_core::Signal;
 use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 
-use crate::procfs::{Kinship, Stat, environ_has};
+use crate::{
+    procfs::{Kinship, Stat, environ_has},
+    strays::Stray,
+};
 
 /// Whose tree it is.
 pub(crate) struct Owner<'a> {
     /// The main process.
     pub pid: i32,
     /// Processes that may be its orphans although they are no children of this daemon.
-    pub strays: &'a [Stat],
+    pub strays: &'a [Stray],
     /// Entries of the environment which its whole tree inherits, and no other.
     pub marks: &'a [String],
 }
@@ -86,7 +89,8 @@ pub(crate) fn members(
     // A pid that was given to a stranger meanwhile has another parent.
     let is_kin = |stat: &Stat| stat.ppid == owner.pid || stat.ppid == daemon || found.contains(&stat.ppid);
     let mut members: Vec<_> = found.iter().filter_map(|&pid| Member::hold(pid, owner.pid, is_kin)).collect();
-    for stray in owner.strays.iter().filter(|stray| stray.pid != owner.pid && !is_main(stray.pid)) {
+    let strays = owner.strays.iter().map(|stray| &stray.stat);
+    for stray in strays.filter(|stray| stray.pid != owner.pid && !is_main(stray.pid)) {
         if !found.contains(&stray.pid) {
             members.extend(Member::hold(stray.pid, owner.pid, |stat| stat.start == stray.start));
         }

@@ -1,6 +1,6 @@
 //! Carrying out what the machine decides.
 
-use std::{os::fd::OwnedFd, sync::Arc};
+use std::{fs::File, os::fd::OwnedFd, sync::Arc};
 
 use rpm_core::{Exit, ProcessId, Signal, protocol::Reply};
 use tokio::sync::mpsc;
@@ -80,6 +80,7 @@ impl God {
                 if let Some(run) = process.life.run() {
                     let members = self.members(id, run.pid);
                     self.watch(id, members);
+                    self.finish_stop(id);
                 }
             }
         }
@@ -139,12 +140,19 @@ impl God {
                 Err(error) => tracing::error!("cannot read /proc: {error}"),
             }
         }
-        let Some(look) = kinship else { return Vec::new() };
-        let is_adopted = table.get(id).is_some_and(|process| process.run.adopted.is_some());
-        let strays = if is_adopted { look.strays(home).of(id) } else { &[] };
-        let is_main = |pid| table.is_main(pid);
-        let orphans = look.orphans(is_main);
-        tree::members(&look.kinship, orphans, &Owner { pid, strays, marks: &marks }, is_main)
+        let has_strays = table.get(id).is_some_and(|process| process.has_strays);
+        let members = kinship.as_ref().map(|look| {
+            let strays = if has_strays { look.strays(home).of(id) } else { &[] };
+            let is_main = |pid| table.is_main(pid);
+            let orphans = look.orphans(is_main);
+            tree::members(&look.kinship, orphans, &Owner { pid, strays, marks: &marks }, is_main)
+        });
+        // Without a descriptor to spare nobody could be held, or even be read.
+        let unseen = members.is_none() || File::open("/dev/null").is_err();
+        if let Some(stopping) = table.get_mut(id).and_then(|process| process.stopping.as_mut()) {
+            stopping.unseen = unseen;
+        }
+        members.unwrap_or_default()
     }
 
     /// Waits for the end of each of `members`.
@@ -170,20 +178,23 @@ impl God {
         let Some(process) = self.table.get(id) else { return };
         let (Some(run), Some(stopping)) = (process.life.run(), &process.stopping) else { return };
         let Some(exit) = stopping.main else { return };
-        if !stopping.survivors.is_empty() {
+        // Those who were not seen are looked for again at the deadline.
+        if !stopping.survivors.is_empty() || stopping.unseen {
             return;
         }
         if process.spec.treekill && tree::group_exists(run.pid) {
             // Somebody was forked after the look at the tree, or is a zombie.
             self.kinship = None;
             let late = self.members(id, run.pid);
-            if !late.is_empty() {
-                self.watch(id, late);
+            self.watch(id, late);
+            let stopping = self.table.get(id).and_then(|process| process.stopping.as_ref());
+            if stopping.is_some_and(|stopping| !stopping.survivors.is_empty() || stopping.unseen) {
                 return;
             }
         }
         if let Some(process) = self.table.get_mut(id) {
             process.stopping = None;
+            process.has_strays &= !process.spec.treekill;
         }
         self.post(id, Event::Exited { pid: run.pid, exit });
     }

@@ -1,15 +1,15 @@
 //! Taking over what a daemon that died has left: the same processes, ids and counters, and nothing twice.
 
-use rpm_core::{Exit, Persona, ProcessId};
+use rpm_core::{Exit, Home, Persona, ProcessId};
 
 use super::God;
 use crate::{
     clock::Now,
     journal::{Kept, Past},
-    machine::{Event, Phase, Then},
+    machine::{Event, Phase, Run, Then},
     procfs::Stat,
-    strays::Strays,
-    table::Attached,
+    strays::{Stray, Strays},
+    table::{Attached, Stopping},
     tree::Member,
 };
 
@@ -54,13 +54,16 @@ impl God {
         let (id, birth) = (kept.id, kept.birth);
         let phase = kept.life.phase.clone();
         let noted = kept.life.run();
-        self.table.restore(kept, &self.home, now);
+        let process = self.table.restore(kept, &self.home, now);
+        process.has_strays = true;
+        let treekill = process.spec.treekill;
+        let restart_time = process.life.restart_time;
         if let (Some(run), Some(birth)) = (noted, birth)
             && Self::is_child(run.pid, birth)
         {
             // It may have ended: then it is taken in like any child.
             self.table.own(run.pid, id);
-            self.resume(id, Attached { birth: Some(birth), ..Attached::default() });
+            self.resume(id, Attached { birth: Some(birth), restart_time, ..Attached::default() });
             return self.go_on(id, &phase, now);
         }
         if let (Some(run), Some(birth)) = (noted, birth)
@@ -70,33 +73,26 @@ impl God {
             match phase {
                 // What it says can no longer be heard: it is taken to be up, as after its time limit.
                 Phase::Launching(_) => self.post(id, Event::Deadline),
-                // The new run of a reload is a stray by now, and ends with the next stop.
-                Phase::Replacing { old, .. } => {
-                    if let Some(process) = self.table.get_mut(id) {
-                        process.life.phase = Phase::Online(old);
-                    }
-                }
+                Phase::Replacing { old, .. } => self.resume_reload(id, old, birth, strays),
                 Phase::Draining { run, then } | Phase::Stopping { run, then, .. } => {
-                    if let Some(process) = self.table.get_mut(id) {
-                        process.life.phase = Phase::Online(run);
-                    }
-                    self.post(
-                        id,
-                        match then {
-                            Then::Rest => Event::Stop,
-                            Then::Start { .. } => Event::Restart,
-                            Then::Forget => Event::Delete,
-                        },
-                    );
+                    self.resume_stop(id, run, then);
                 }
                 _ => {}
             }
             return;
         }
-        let is_wanted = self.table.get(id).is_some_and(|process| process.life.is_wanted_up());
+        if let Phase::Stopping { run, then, .. } | Phase::Draining { run, then } = phase
+            && treekill
+        {
+            // The rest of its tree may be there.
+            if let Some(process) = self.table.get_mut(id) {
+                process.stopping = Some(Stopping { main: Some(Exit::Unknown), ..Stopping::default() });
+            }
+            self.resume_stop(id, run, then);
+            return;
+        }
         // The daemon may have died between a spawn and its note of it.
-        if is_wanted
-            && let Some(stat) = self.unnoted(id, birth, strays)
+        if let Some(stat) = self.unnoted(id, birth, strays)
             && let Some(main) = Member::main(stat.pid, stat.start)
         {
             if let Some(process) = self.table.get_mut(id) {
@@ -122,6 +118,48 @@ impl God {
         }
     }
 
+    /// A stop that was under way is asked for again.
+    fn resume_stop(&mut self, id: ProcessId, run: Run, then: Then) {
+        if let Some(process) = self.table.get_mut(id) {
+            process.life.phase = Phase::Online(run);
+        }
+        let event = match then {
+            Then::Rest => Event::Stop,
+            Then::Start { .. } => Event::Restart,
+            Then::Forget => Event::Delete,
+        };
+        self.post(id, event);
+    }
+
+    /// A reload that was under way. Its new run, if there is one, has had all the time that a run gets: as after the
+    /// time limit it takes the place of the old one, or goes.
+    fn resume_reload(&mut self, id: ProcessId, old: Run, birth: u64, strays: &mut Option<Strays>) {
+        let Some(process) = self.table.get_mut(id) else { return };
+        let restarts = process.life.restart_time + 1;
+        let found = strays.get_or_insert_with(|| look(&self.home));
+        let new = found
+            .main_of(id, |stray| stray.stat.start >= birth && stray.restarts == Some(restarts))
+            .and_then(|stat| Some((stat.start, Member::main(stat.pid, stat.start)?)));
+        let Some((birth, main)) = new else {
+            process.life.phase = Phase::Online(old);
+            return;
+        };
+        process.life.phase = Phase::Replacing { old, new: None };
+        process.runs += 1;
+        let attached = Attached {
+            number: process.runs,
+            birth: Some(birth),
+            adopted: Some(main.clone()),
+            restart_time: restarts,
+            ..Attached::default()
+        };
+        process.second = Some((main.pid, attached));
+        self.table.own(main.pid, id);
+        self.await_end(id, main.pid, main.pidfd());
+        self.post(id, Event::Spawned { pid: main.pid });
+        self.post(id, Event::Deadline);
+    }
+
     /// One process of an earlier boot: whatever ran then is gone, and is started again.
     fn revive(&mut self, kept: Kept, now: Now) {
         let Kept { id, .. } = kept;
@@ -143,22 +181,29 @@ impl God {
         }
     }
 
-    /// The main process of a run of `id` that was not noted. What began before the run that was noted is older.
+    /// The main process of a run of `id` that was not noted: the one that was about to be spawned, or a later one than
+    /// was noted if the disk was full. What else leads a session there was started by the run that was noted, or by an
+    /// earlier one; its environment has their number of restarts.
     fn unnoted(&self, id: ProcessId, noted: Option<u64>, strays: &mut Option<Strays>) -> Option<Stat> {
-        let strays = strays.get_or_insert_with(|| {
-            Strays::look(&self.home).unwrap_or_else(|error| {
-                tracing::error!("cannot read /proc: {error}");
-                Strays::default()
-            })
-        });
-        strays.main_of(id, |stat| noted.is_some_and(|birth| stat.start <= birth)).cloned()
+        let life = &self.table.get(id).filter(|process| process.life.is_wanted_up())?.life;
+        let is_next = |restarts| match life.phase {
+            Phase::Starting => restarts == life.restart_time,
+            _ => restarts > life.restart_time,
+        };
+        let strays = strays.get_or_insert_with(|| look(&self.home));
+        let is_of_run = |stray: &Stray| {
+            noted.is_none_or(|birth| stray.stat.start > birth) && stray.restarts.is_some_and(is_next)
+        };
+        strays.main_of(id, is_of_run).cloned()
     }
 
     /// Watches over a run that an earlier daemon began.
     fn adopt(&mut self, id: ProcessId, main: Member, birth: u64) {
         self.table.own(main.pid, id);
         self.await_end(id, main.pid, main.pidfd());
-        self.resume(id, Attached { birth: Some(birth), adopted: Some(main), ..Attached::default() });
+        let restart_time = self.table.get(id).map_or(0, |process| process.life.restart_time);
+        let adopted = Some(main);
+        self.resume(id, Attached { birth: Some(birth), adopted, restart_time, ..Attached::default() });
     }
 
     /// What a child was about to do when the image before this one handed over.
@@ -179,4 +224,12 @@ impl God {
             self.watch(id, members);
         }
     }
+}
+
+/// Those that are no children of this daemon.
+fn look(home: &Home) -> Strays {
+    Strays::look(home).unwrap_or_else(|error| {
+        tracing::error!("cannot read /proc: {error}");
+        Strays::default()
+    })
 }

@@ -55,6 +55,7 @@ impl God {
         let (base_env, unique_id) = (process.base_env.clone(), process.unique_id.clone());
         let (logs, pid_file) = (process.logs.clone(), process.pid_file.clone());
         let (instance, increment, runs) = (process.instance, process.increment, attached.number);
+        let has_strays = process.has_strays;
         let retired = self.table.retire(|id_of_its_own| Process {
             id: id_of_its_own,
             spec,
@@ -72,6 +73,7 @@ impl God {
             runs,
             run: attached,
             second: None,
+            has_strays,
             retired_from: Some(id),
             increment,
             triggers: Vec::new(),

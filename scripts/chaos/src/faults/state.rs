@@ -14,7 +14,8 @@ pub(super) fn damage(scene: &mut Scene<'_>) -> Outcome<Told> {
     let last = text.iter().rev().skip(1).position(|&byte| byte == b'\n').unwrap_or(0) + 1;
     let garbage: Vec<u8> = (0..300).map(|_| scene.random.next() as u8).collect();
     let (what, damaged) = match scene.random.within(0..5) {
-        0 => {
+        // Who had left for good would come back: no power cut does that within one boot.
+        0 if !text[text.len() - last..].starts_with(b"{\"forgotten") => {
             let cut = 1 + scene.random.within(0..last);
             (format!("the journal's last {cut} bytes cut off"), text[..text.len() - cut].to_vec())
         }
