@@ -5,6 +5,7 @@
 mod bad_input;
 mod catalogue;
 mod cluster;
+mod compatibility;
 mod cron;
 mod daemon;
 mod environment;
