@@ -23,11 +23,12 @@ pub const TEMPLATE: &str = include_str!("redundancy.toml");
 /// How the variables begin that override settings.
 const PREFIX: &str = "RPM_REDUNDANCY_";
 
-/// A setting that is its text: `"30s"`, `"10M"`.
+/// A setting with a unit: `"30s"`, `"10M"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unit<T> {
     /// Its value.
     pub value: T,
+    /// How a default is written; of what was read nobody asks.
     text: &'static str,
 }
 

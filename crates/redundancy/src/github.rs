@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How the workflows are.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
     pub workflows: Vec<Workflow>,
     /// Why the API was not asked, or how it failed. Then nothing is known of runs.
@@ -121,6 +121,13 @@ struct Trouble {
     left: VecDeque<Deed>,
     /// What stands in for it.
     covered: Option<String>,
+}
+
+impl Workflows {
+    /// Whether there has been nothing yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.units.is_empty()
+    }
 }
 
 type Steps = Vec<Step<Deed>>;

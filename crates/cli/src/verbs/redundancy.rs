@@ -253,9 +253,8 @@ impl Command<'_> {
             Some(mut connection) => context::rows(&mut connection).unwrap_or_default(),
             None => Vec::new(),
         };
-        let runs = rows.iter().any(|row| {
-            row.status == rpm_core::Status::Online && (row.name == WHOLE || row.namespace == NAMESPACE)
-        });
+        let is_companion = |name: &str| name == WHOLE || name.strip_prefix(PREFIX).and_then(part).is_some();
+        let runs = rows.iter().any(|row| row.status == rpm_core::Status::Online && is_companion(&row.name));
         self.system(&health, Some(runs))
     }
 

@@ -46,7 +46,11 @@ struct Connected {
 }
 
 impl World<Workflows> for Actions {
-    fn look(&mut self, _: &Workflows, now: Moment) -> Seen {
+    fn look(&mut self, memory: &Workflows, now: Moment) -> Seen {
+        if memory.is_empty() && !self.settings.directory.is_dir() {
+            // What was never there cannot be lost.
+            return Seen::default();
+        }
         let names = self.names();
         let listed = self.api(now).and_then(Api::workflows);
         let (listed, mut fault) = match listed {
@@ -236,6 +240,14 @@ mod tests {
         let files = [("a.yml", DISPATCHED), ("b.yaml", DISPATCHED), ("c.txt", "")];
         let (_directory, actions) = actions(&files, &[], &["*.yml", "a.yml", "gone.yml"]);
         assert_eq!(actions.names(), ["a.yml", "gone.yml"]);
+    }
+
+    #[test]
+    fn where_there_are_no_workflows_there_is_nothing_to_watch() {
+        let (_directory, mut actions) = actions(&[], &[("GITHUB_TOKEN", "t0ken")], &["a.yml"]);
+        fs::remove_dir(&actions.settings.directory).unwrap();
+        let seen = actions.look(&Workflows::default(), Moment(0));
+        assert!(seen.workflows.is_empty() && seen.api.is_none(), "and nobody to ask");
     }
 
     #[test]

@@ -109,7 +109,8 @@ impl Daemon {
         let mut faults = Vec::new();
         for path in &self.settings.ecosystem_files {
             let stamp = fs::metadata(path).ok().and_then(|meta| Some((meta.modified().ok()?, meta.len())));
-            if self.files.get(path).is_none_or(|known| known.stamp != stamp) {
+            // One that is wrong may be right without having changed: a script has come.
+            if self.files.get(path).is_none_or(|known| known.stamp != stamp || known.apps.is_err()) {
                 let apps = load(path, &self.caller);
                 self.files.insert(path.clone(), Declared { stamp, apps });
             }
