@@ -110,7 +110,10 @@ impl<M: Machine, W: World<M>> Watch<M, W> {
     pub(crate) fn round_if_due(&mut self) -> io::Result<Moment> {
         let _lock = self.lock()?;
         let mut memory = self.load();
-        if memory.due <= Moment::now() || memory.health.checked_at.is_none() {
+        let now = Moment::now();
+        // Later than after a check now: the clock was set back, or the interval made shorter.
+        let is_odd = memory.due > memory.machine.due(&self.settings, now);
+        if memory.due <= now || is_odd || memory.health.checked_at.is_none() {
             self.check(&mut memory)?;
         }
         Ok(memory.due)
@@ -261,5 +264,136 @@ pub(crate) fn remembered(part: Part, files: &Files) -> (PartHealth, Option<Momen
     match serde_json::from_slice::<Known>(&text) {
         Ok(known) => (known.health, Some(known.due)),
         Err(_) => (never_checked(part), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rpm_core::Millis;
+
+    use super::*;
+    use crate::mask::Mask;
+
+    /// Counts what it sees, and has everything done that it sees.
+    #[derive(Debug, Default, Serialize, Deserialize)]
+    struct Counter {
+        seen: u32,
+        done: u32,
+    }
+
+    impl Machine for Counter {
+        type Settings = Millis;
+        type Seen = u32;
+        type Deed = u32;
+
+        fn step(&mut self, _: &Millis, event: Event<u32, u32>, _: Moment) -> Vec<Step<u32>> {
+            match event {
+                Event::Seen(0) => {
+                    self.seen += 1;
+                    Vec::new()
+                }
+                Event::Seen(number) => {
+                    self.seen += 1;
+                    vec![Step::Do(number), Step::Tell(Severity::Warn, "a s3cret-token".to_owned())]
+                }
+                Event::Done(deed, outcome) => {
+                    assert_eq!(outcome, Ok(deed.to_string()));
+                    self.done += deed;
+                    // What is done may lead to more.
+                    if deed > 1 { vec![Step::Do(deed - 1)] } else { Vec::new() }
+                }
+            }
+        }
+
+        fn units(&self, _: &Millis) -> Vec<UnitHealth> {
+            let level = if self.done > 3 { Level::Unhealthy } else { Level::Healthy };
+            vec![UnitHealth {
+                name: "it".to_owned(),
+                level,
+                failures: self.done,
+                note: "s3cret-token".to_owned(),
+            }]
+        }
+
+        fn notes(&self, _: &Millis) -> Vec<(Level, String)> {
+            Vec::new()
+        }
+
+        fn due(&self, interval: &Millis, checked: Moment) -> Moment {
+            checked.after(*interval)
+        }
+    }
+
+    impl World<Counter> for u32 {
+        fn look(&mut self, _: &Counter, _: Moment) -> u32 {
+            *self
+        }
+
+        fn perform(&mut self, deed: &u32) -> Result<String, String> {
+            Ok(deed.to_string())
+        }
+    }
+
+    /// A part in a directory, with what it sees and its interval.
+    fn watch(directory: &std::path::Path, sees: u32, interval: u64, stop: Stop) -> Watch<Counter, u32> {
+        let files =
+            Files { logs: directory.join("logs"), state: directory.join("state"), ..Files::default() };
+        let mask = Arc::new(Mask::new(std::iter::empty(), ["s3cret-token".to_owned()]));
+        let log = Log::new(Part::Pm2, &files, mask, true);
+        Watch::new(Part::Pm2, Millis(interval), sees, log, &files, Arc::new(stop))
+    }
+
+    fn never() -> Stop {
+        Stop::never().unwrap()
+    }
+
+    #[test]
+    fn whoever_does_a_round_goes_on_where_the_last_one_ended() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = watch(directory.path(), 2, 0, never()).round().unwrap();
+        assert_eq!((first.level, first.units[0].failures), (Level::Healthy, 3), "and all that followed");
+        assert_eq!(first.units[0].note, "***");
+        let mut second = watch(directory.path(), 1, 0, never());
+        second.round_if_due().unwrap();
+        let memory = second.memory();
+        assert_eq!((memory.seen, memory.done), (2, 4));
+        let log = fs::read_to_string(directory.path().join("logs/pm2.log")).unwrap();
+        assert!(log.contains("WARN  pm2: a ***\n") && log.contains("was healthy, is unhealthy"), "{log}");
+        assert!(!log.contains("s3cret"), "{log}");
+    }
+
+    #[test]
+    fn a_round_is_done_when_it_is_due_and_when_the_time_is_odd() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut part = watch(directory.path(), 0, 3_600_000, never());
+        let due = part.round_if_due().unwrap();
+        assert_eq!((part.round_if_due().unwrap(), part.memory().seen), (due, 1), "an hour has not passed");
+        // As after the clock was set back: it is due much later than in an hour.
+        part.settings = Millis(1_000);
+        assert!(part.round_if_due().unwrap() < due);
+        assert_eq!(part.memory().seen, 2);
+    }
+
+    #[test]
+    fn a_look_changes_nothing_and_an_order_is_a_round_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut part = watch(directory.path(), 5, 0, never());
+        assert_eq!(part.look().units[0].failures, 0);
+        assert_eq!(part.memory().seen, 0);
+        part.world = 0;
+        let (outcomes, health) = part.order(vec![1, 1]).unwrap();
+        assert_eq!((outcomes.len(), health.units[0].failures, part.memory().seen), (2, 2, 1));
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_told_and_begun_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut part = watch(directory.path(), 0, 0, never());
+        part.round().unwrap();
+        fs::write(directory.path().join("state/pm2.json"), "{\"health\":").unwrap();
+        part.round().unwrap();
+        assert_eq!(part.memory().seen, 1);
+        let log = fs::read_to_string(directory.path().join("logs/pm2.log")).unwrap();
+        assert!(log.contains("cannot be understood, begins anew: EOF"), "{log}");
     }
 }
