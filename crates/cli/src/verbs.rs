@@ -1,6 +1,7 @@
 //! The verbs: one table, a file for each.
 
 mod absent;
+mod apply;
 mod attach;
 mod cleardump;
 mod completion;
@@ -87,6 +88,7 @@ const VERBS: &[&Verb] = &[
     &reload::VERB,
     &start_or::RESTART,
     &start_or::RELOAD,
+    &apply::VERB,
     &delete::VERB,
     &scale::VERB,
     &reset::VERB,

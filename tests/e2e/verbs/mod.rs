@@ -1,5 +1,6 @@
 //! What each verb does and says: one verb, one file.
 
+mod apply;
 mod conf;
 mod convert;
 mod delete;

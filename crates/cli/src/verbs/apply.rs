@@ -1,0 +1,133 @@
+//! `apply`: the file is the truth. A plan is made of what differs, told, and carried out; the rest is not touched.
+
+mod plan;
+
+use clap::Args;
+use rpm_client::Connection;
+use rpm_core::protocol::{Act, Action, Existing, Reply, Request, Scale, ScaleTo, StartApps};
+
+use self::plan::{Plan, Step};
+use super::{Invocation, Verb, start};
+use crate::{
+    act,
+    apps::Declared,
+    context::{self, Context},
+    failure::Failure,
+};
+
+pub(super) const VERB: Verb = Verb {
+    name: "apply",
+    aliases: &[],
+    about: "Make what runs agree with files: only what differs is touched",
+    takes_options: true,
+    run,
+};
+
+/// The exit code of a dry run that found something to be done.
+const WOULD_CHANGE: u8 = 2;
+
+/// Raised when a reader of the plan as data would misread it.
+const SCHEMA: u32 = 1;
+
+#[derive(Args, Debug)]
+struct Apply {
+    /// Files that declare apps.
+    #[arg(value_name = "file", required = true)]
+    files: Vec<String>,
+    /// Tell the plan and do nothing. The exit code is 2 if there would be something to do.
+    #[arg(long)]
+    dry_run: bool,
+    /// Delete what no file declares.
+    #[arg(long)]
+    prune: bool,
+    /// Tell the plan as data.
+    #[arg(long)]
+    json: bool,
+}
+
+fn run(invocation: Invocation) -> Result<(), Failure> {
+    let (mut context, Apply { files, dry_run, prune, json }) = invocation.read()?;
+    if prune && context.options.only.is_some() {
+        return Err(Failure::Error(
+            "--prune and --only exclude each other: --only looks at a part".to_owned(),
+        ));
+    }
+    let declared = Declared::new(&mut context, Vec::new())?;
+    let apps: Vec<_> = start::load_all(&mut context, &declared, &files)?.into_iter().flatten().collect();
+    let mut connection = context.connect()?;
+    let present = match &mut connection {
+        Some(connection) => context::processes(connection, None)?,
+        None => Vec::new(),
+    };
+    let plan = Plan::new(apps, &present, prune).map_err(Failure::Error)?;
+    if json {
+        let mut text = serde_json::to_vec(&serde_json::json!({ "schema": SCHEMA, "steps": plan.told() }))
+            .map_err(|error| Failure::Error(error.to_string()))?;
+        text.push(b'\n');
+        context.out.data(&text);
+    } else {
+        plan.told().iter().for_each(|step| context.out.info(&step.to_string()));
+    }
+    if !plan.changes() {
+        if !json {
+            context.out.info("Nothing to do");
+        }
+        return Ok(());
+    }
+    if dry_run {
+        return Err(Failure::Exit(WOULD_CHANGE));
+    }
+    let mut connection = match connection {
+        Some(connection) => connection,
+        None => context.connect_or_spawn()?,
+    };
+    let mut failed = false;
+    for step in plan.steps {
+        failed |= !carry_out(&mut context, &mut connection, &declared, step)?;
+    }
+    if failed { Err(Failure::Said) } else { Ok(()) }
+}
+
+/// Does one step. False if a process failed, which has been said then.
+fn carry_out(
+    context: &mut Context,
+    connection: &mut Connection,
+    declared: &Declared,
+    step: Step,
+) -> Result<bool, Failure> {
+    let (request, action) = match step {
+        Step::Keep(_) => return Ok(true),
+        Step::Start(app) => (start(context, declared, app, Existing::Restart), Action::Start),
+        Step::Restart { app, .. } if app.overlaps() => {
+            (start(context, declared, app, Existing::Reload), Action::Reload)
+        }
+        Step::Restart { app, .. } => (start(context, declared, app, Existing::Restart), Action::Restart),
+        Step::Wake(name) => (act(context, Action::Start, &name), Action::Start),
+        Step::Scale { name, to, .. } => {
+            (Request::Scale(Scale { app: name, to: ScaleTo::Exactly(to) }), Action::Start)
+        }
+        Step::Remove(name) => (act(context, Action::Delete, &name), Action::Delete),
+    };
+    let mut went_well = true;
+    for reply in connection.request(&request)? {
+        match reply? {
+            Reply::Acted(acted) => went_well &= act::tell(context, action, &acted),
+            Reply::Note(note) => context.out.warn(&note),
+            _ => {}
+        }
+    }
+    Ok(went_well)
+}
+
+fn start(context: &Context, declared: &Declared, app: Box<rpm_core::AppSpec>, existing: Existing) -> Request {
+    Request::Start(StartApps {
+        apps: vec![*app],
+        env: declared.env().clone(),
+        existing,
+        update_env: context.options.update_env,
+    })
+}
+
+fn act(context: &Context, action: Action, name: &str) -> Request {
+    Request::Act(Act { action, target: context.selector(name), env: None, patch: serde_json::Map::new() })
+}
