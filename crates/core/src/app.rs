@@ -290,6 +290,13 @@ impl AppSpec {
         }
     }
 
+    /// Whether Node is to show places of the sources from which a script was made (`source_map_support`).
+    pub fn reads_source_maps(&self) -> bool {
+        let asked = self.extras.get("source_map_support") == Some(&serde_json::Value::Bool(true));
+        let program = Path::new(self.interpreter.as_str());
+        asked && program.file_name().is_some_and(|name| name == "node")
+    }
+
     /// Whether its instances share log files: as declared, else PM2's rule, by which plain forks carry no id.
     pub fn merges_logs(&self) -> bool {
         self.merge_logs.unwrap_or_else(|| {

@@ -82,6 +82,9 @@ pub(crate) fn spawn(command: &Command<'_>) -> Result<i32, SpawnError> {
                 find_program(name, path, &app.cwd).ok_or_else(|| SpawnError::NoInterpreter(name.clone()))?;
             let mut argv = vec![text(name.as_ref())?];
             extend(&mut argv, command.node_args)?;
+            if app.reads_source_maps() {
+                argv.push(text("--enable-source-maps".as_ref())?);
+            }
             extend(&mut argv, &app.interpreter_args)?;
             argv.push(text(app.script.as_os_str())?);
             extend(&mut argv, &app.args)?;

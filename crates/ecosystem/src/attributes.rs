@@ -141,7 +141,7 @@ attributes! {
     ignore_watch: Vec<String> = values::words, [];
     /// Quiet time after a change before the restart: milliseconds, or text with s, m or h.
     watch_delay: Millis = values::millis, [];
-    /// PM2's further options of watching; of these `ignored` has an effect, that of `ignore_watch`.
+    /// PM2's further options of watching: `ignored` does what `ignore_watch` does, `awaitWriteFinish` what `watch_delay`.
     watch_options: WatchOptions = watch::options, [];
     /// Whether it is up only when it says `ready` on its IPC channel.
     wait_ready: bool = values::boolean, [];

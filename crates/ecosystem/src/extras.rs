@@ -46,7 +46,8 @@ pub(crate) static EXTRAS: &[Extra] = &[
     extra("kill_retry_time", number, Quiet::Any),
     extra("pmx", switch_or_text, Quiet::Any),
     extra("post_update", list, Quiet::Off),
-    extra("source_map_support", switch, Quiet::Off),
+    // The daemon has Node read them.
+    extra("source_map_support", switch, Quiet::Any),
     extra("trace", switch, Quiet::Off),
     extra("v8", switch, Quiet::Off),
     extra("vizion", switch, Quiet::Any),

@@ -166,8 +166,10 @@ impl<'a> Resolver<'a> {
         });
         spec.cron_timezone = d.cron_timezone;
         put(&mut spec.watch, d.watch);
-        spec.ignore_watch = d.watch_options.and_then(|options| options.ignored).or(d.ignore_watch);
-        spec.watch_delay = d.watch_delay;
+        let (ignored, settled) =
+            d.watch_options.map(|options| (options.ignored, options.settled)).unwrap_or_default();
+        spec.ignore_watch = ignored.or(d.ignore_watch);
+        spec.watch_delay = d.watch_delay.max(settled);
         put(&mut spec.wait_ready, d.wait_ready);
         spec.ready = d.ready;
         spec.listen_timeout = d.listen_timeout;

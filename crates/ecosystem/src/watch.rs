@@ -1,6 +1,6 @@
 //! Which files restart an app when they change.
 
-use rpm_core::Watch;
+use rpm_core::{Millis, Watch};
 
 use crate::{
     node::{Entry, Node, Value},
@@ -12,7 +12,12 @@ use crate::{
 pub struct WatchOptions {
     /// Globs of files that are not watched, in place of `ignore_watch`.
     pub ignored: Option<Vec<String>>,
+    /// How long a file has to stay as it is before its change counts (`awaitWriteFinish`).
+    pub settled: Option<Millis>,
 }
+
+/// The time of `awaitWriteFinish` that names none.
+const SETTLED: Millis = Millis(2_000);
 
 /// `true`, `false`, a path or a list of paths.
 pub(crate) fn read(node: &Node) -> Read<Watch> {
@@ -29,14 +34,31 @@ pub(crate) fn options(node: &Node) -> Read<WatchOptions> {
     let Value::Table(entries) = &node.value else {
         return expected("a table such as { ignored = [\"*.log\"] }", node);
     };
-    let ignored =
-        entries.iter().rev().find(|entry| entry.key == "ignored" && entry.node.value != Value::Null);
-    let ignored = ignored.map(|entry| match &entry.node.value {
+    let last =
+        |key: &str| entries.iter().rev().find(|entry| entry.key == key && entry.node.value != Value::Null);
+    let ignored = last("ignored").map(|entry| match &entry.node.value {
         // Unlike `ignore_watch` this is not split: PM2 hands it on.
         Value::String(_) => values::filled(&entry.node).map(|glob| vec![glob]),
         _ => values::words(&entry.node),
     });
-    Ok(WatchOptions { ignored: ignored.transpose()? })
+    let settled = match last("awaitWriteFinish") {
+        Some(entry) => settled(&entry.node)?,
+        None => None,
+    };
+    Ok(WatchOptions { ignored: ignored.transpose()?, settled })
+}
+
+/// `true`, `false`, or a table with the time in `stabilityThreshold`.
+fn settled(node: &Node) -> Read<Option<Millis>> {
+    match &node.value {
+        Value::Bool(false) => Ok(None),
+        Value::Bool(true) => Ok(Some(SETTLED)),
+        Value::Table(entries) => {
+            let threshold = entries.iter().rev().find(|entry| entry.key == "stabilityThreshold");
+            threshold.map_or(Ok(Some(SETTLED)), |entry| values::millis(&entry.node).map(Some))
+        }
+        _ => expected("true, false or { stabilityThreshold = 2000 }", node),
+    }
 }
 
 /// The options that ask for something that does not happen here.
@@ -49,9 +71,9 @@ pub(crate) fn without_effect(node: &Node) -> impl Iterator<Item = &Entry> {
         !matches!(
             (entry.key.as_str(), &entry.node.value),
             (_, Value::Null)
-                | ("ignored" | "atomic" | "alwaysStat" | "ignorePermissionErrors", _)
+                | ("ignored" | "awaitWriteFinish" | "atomic" | "alwaysStat" | "ignorePermissionErrors", _)
                 | ("persistent" | "ignoreInitial" | "followSymlinks", Value::Bool(true))
-                | ("usePolling" | "awaitWriteFinish", Value::Bool(false))
+                | ("usePolling", Value::Bool(false))
         )
     })
 }

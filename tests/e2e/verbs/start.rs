@@ -264,6 +264,17 @@ fn a_file_started_again_is_applied_whole() {
 }
 
 #[test]
+fn node_reads_source_maps_where_it_is_asked_to() {
+    let rpm = Rpm::new();
+    rpm.write("app.js", "console.log(process.execArgv.join()); setInterval(() => {}, 1e6);\n");
+    rpm.ok("start app.js --name with --source-map-support --node-args --no-warnings");
+    rpm.ok("start app.js --name without");
+    wait_until("the first", || rpm.log("with-out") == "--enable-source-maps,--no-warnings\n");
+    wait_until("the second", || rpm.log("without-out") == "\n");
+    assert_eq!(rpm.entry("with").get("node_args"), &serde_json::json!(["--no-warnings"]), "as PM2 shows it");
+}
+
+#[test]
 fn a_missing_interpreter_is_named() {
     let rpm = Rpm::new();
     rpm.fails("start forever.sh --name web --interpreter no-such-thing")
