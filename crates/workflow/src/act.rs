@@ -71,7 +71,13 @@ pub fn run_with_act(
         deadline: options.limit.and_then(|limit| started.checked_add(limit)),
         cancels: vec![options.cancel.clone()],
     };
-    let mut log = Log { watch, jobs: Vec::new(), places: HashMap::new(), said: Vec::new() };
+    let mut log = Log {
+        watch,
+        known: workflow.jobs().collect(),
+        jobs: Vec::new(),
+        places: HashMap::new(),
+        said: Vec::new(),
+    };
     let end = run::process::run(&mut command, &limit, &mut |line| log.line(line))?;
     let is_cancelled = !matches!(end, run::process::End::Exited(_));
     let jobs = log.finish(workflow, is_cancelled);
@@ -146,6 +152,8 @@ struct Line {
 
 struct Log<'a> {
     watch: &'a (dyn Fn(Progress<'_>) + Sync),
+    /// The ids of the file.
+    known: Vec<&'a str>,
     jobs: Vec<JobOutcome>,
     places: HashMap<String, usize>,
     /// Errors that belong to no job.
@@ -164,10 +172,14 @@ impl Log<'_> {
             }
             return;
         };
-        let name = name.split_once('/').map_or(name.as_str(), |(_, name)| name).trim().to_owned();
+        // `workflow/job`, or `caller/workflow/job` for a job of a workflow that is called.
+        let (first, rest) = name.split_once('/').unwrap_or(("", name));
+        let is_own = self.known.iter().any(|known| known == id);
+        let (id, name) = if is_own { (id.as_str(), rest.trim()) } else { (first, name.trim()) };
+        let name = name.to_owned();
         let place = *self.places.entry(name.clone()).or_insert_with(|| {
             (self.watch)(Progress::JobStarted { job: &name });
-            self.jobs.push(empty(id, &name, Conclusion::Success));
+            self.jobs.push(empty(id.trim(), &name, Conclusion::Success));
             self.jobs.len() - 1
         });
         let Some(job) = self.jobs.get_mut(place) else { return };
