@@ -162,6 +162,10 @@ fn an_environment_may_be_large() {
 fn a_child_has_a_session_of_its_own_and_three_descriptors() {
     let rpm = Rpm::new();
     let pid = rpm.forever("web", "").pid();
+    // Before that the shell has its script open.
+    wait_until("the shell having become sleep", || {
+        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "sleep\n")
+    });
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
     let (group, session, terminal) = (fields[2], fields[3], fields[4]);
