@@ -45,7 +45,10 @@ def notify(text):
     name = os.environ.get("NOTIFY_SOCKET")
     if name:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-            channel.sendto(text.encode(), name.replace("@", "\0", 1))
+            try:
+                channel.sendto(text.encode(), name.replace("@", "\0", 1))
+            except OSError:
+                pass  # Nobody is there to hear it.
 
 
 def end(*_):

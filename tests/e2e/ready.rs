@@ -83,12 +83,12 @@ for line in sys.stdin:
 ";
 
 #[test]
-fn notifications_are_understood_and_silence_is_a_failure() {
+fn notifications_are_understood_also_after_an_update() {
     let rpm = Rpm::new();
     rpm.write("notify.py", NOTIFY);
     rpm.script("app.sh", "#!/bin/sh\nexec python3 notify.py < app.pipe\n");
     let pipe = Puppet::new(&rpm, "app");
-    declare(&rpm, "app.sh", "ready = \"notify\"\nwatchdog = 300\nmin_uptime = 0\n");
+    declare(&rpm, "app.sh", "ready = \"notify\"\nwatchdog = \"60s\"\nmin_uptime = 0\n");
     let mut starting = rpm.start("start app.toml");
     wait_until("the launch", || rpm.jlist().first().is_some_and(|entry| entry.status() == "launching"));
     pipe.does("STATUS=half way");
@@ -100,9 +100,17 @@ fn notifications_are_understood_and_silence_is_a_failure() {
     assert!(!starting.has_ended());
     pipe.does("READY=1;WATCHDOG=1");
     starting.output().ends_with(0);
-    // Now it is silent.
+    // The next image of the daemon hears it, too.
+    rpm.ok("update");
+    pipe.does("STATUS=after the update;WATCHDOG=1");
+    wait_until("the status", || {
+        let replies = rpm_tests::Raw::greet(&rpm).ask(&serde_json::json!({ "describe": null }));
+        replies.iter().any(|reply| reply["processes"][0]["told"]["status"] == "after the update")
+    });
+    // As if it had been silent for too long.
+    pipe.does("WATCHDOG=trigger");
     wait_until("the restart", || rpm.entry("app").restarts() >= 1);
-    assert!(rpm.log("rpm").contains("no WATCHDOG=1 for 0.3 s"), "{}", rpm.log("rpm"));
+    assert!(rpm.log("rpm").contains("WATCHDOG=trigger"), "{}", rpm.log("rpm"));
 }
 
 #[test]

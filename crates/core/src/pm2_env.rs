@@ -5,7 +5,7 @@ mod read;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 
-use crate::{AppSpec, Env, LogTarget, ProcessInfo};
+use crate::{AppSpec, Balance, Env, LogTarget, ProcessInfo};
 
 pub use read::{Saved, read};
 
@@ -93,6 +93,15 @@ fn declared(spec: &AppSpec) -> Attributes<'_> {
         ("shutdown_with_message", spec.shutdown_with_message.then_some(json!(true))),
         ("wait_ready", spec.wait_ready.then_some(json!(true))),
         ("listen_timeout", spec.listen_timeout.map(|time| json!(time))),
+        ("ready", spec.ready.as_ref().map(|ready| json!(ready))),
+        ("watchdog", spec.watchdog.map(|time| json!(time))),
+        ("listen", (!spec.listen.is_empty()).then(|| json!(spec.listen))),
+        (
+            "cluster_balance",
+            (spec.cluster_balance != Balance::RoundRobin).then(|| json!(spec.cluster_balance)),
+        ),
+        ("reload", spec.reload.map(|reload| json!(reload))),
+        ("reload_parallel", spec.reload_parallel.map(|count| json!(count))),
         ("max_memory_restart", spec.max_memory_restart.map(|size| json!(size))),
         ("ignore_watch", spec.ignore_watch.as_ref().map(|globs| json!(globs))),
         ("watch_delay", spec.watch_delay.map(|time| json!(time))),

@@ -385,8 +385,9 @@ impl God {
 
     fn survivor_gone(&mut self, gone: &Gone) {
         let &Gone { id, pid, exit } = gone;
-        if self.table.disown(pid).is_some() {
-            self.main_ended(id, pid, exit);
+        if let Some(owner) = self.table.disown(pid) {
+            // A reload may have given it away.
+            self.main_ended(owner, pid, exit);
         } else if let Some(stopping) = self.table.get_mut(id).and_then(|process| process.stopping.as_mut()) {
             stopping.survivors.remove(&pid);
             self.finish_stop(id);

@@ -13,7 +13,7 @@ use rpm_core::{ProcessId, process::Told};
 use rustix::fs::{MemfdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
 
-use crate::{inherited, ipc, node, sockets};
+use crate::{inherited, ipc, node, ready, sockets};
 
 /// Raised when an older program would misread it.
 const FORMAT: u32 = 1;
@@ -57,6 +57,9 @@ pub(crate) struct Handed {
     pub id: ProcessId,
     pub pid: i32,
     pub channel: Option<ipc::Packed>,
+    /// The socket of its notifications.
+    #[serde(default)]
+    pub notify: Option<ready::Packed>,
     pub told: Told,
 }
 
@@ -104,9 +107,16 @@ impl Handover {
     /// The descriptors that it names, this image's included.
     pub(crate) fn numbers(&self) -> Vec<RawFd> {
         let channels = self.processes.iter().filter_map(|handed| Some(handed.channel.as_ref()?.fd));
+        let notify = self.processes.iter().filter_map(|handed| Some(handed.notify.as_ref()?.fd));
         let clusters = self.clusters.iter().flat_map(|(_, cluster)| cluster.numbers());
         let sockets = self.sockets.iter().flat_map(sockets::Packed::numbers);
-        [self.lock, self.listener].into_iter().chain(channels).chain(clusters).chain(sockets).collect()
+        [self.lock, self.listener]
+            .into_iter()
+            .chain(channels)
+            .chain(notify)
+            .chain(clusters)
+            .chain(sockets)
+            .collect()
     }
 
     /// Takes over what no process owns.

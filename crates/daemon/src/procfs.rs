@@ -180,6 +180,13 @@ pub(crate) fn environ_has(pid: i32, entries: &[String]) -> bool {
     })
 }
 
+/// A variable of the environment that `pid` was started with.
+pub(crate) fn variable(pid: i32, name: &str) -> Option<String> {
+    let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let value = |entry: &[u8]| Some(entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?.to_vec());
+    String::from_utf8(environ.split(|&byte| byte == 0).find_map(value)?).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -7,18 +7,30 @@
 use std::{
     collections::HashMap,
     io,
-    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
+    net::SocketAddr,
+    os::{
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
+        unix::ffi::OsStrExt,
+    },
     path::PathBuf,
 };
 
 use rpm_core::{AppSpec, Listen, listen::Place, name::printable};
 
+use rustix::{
+    io::Errno,
+    net::{SocketAddrUnix, getsockname},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     inherited,
     node::{self, Bound, SocketFile, SocketKind},
+    tree::Member,
 };
+
+/// The first descriptor that carries a socket.
+const FIRST: i32 = 3;
 
 /// Connections that may wait while nobody accepts.
 const BACKLOG: i32 = 4096;
@@ -40,7 +52,9 @@ pub(crate) struct Sockets {
 impl Sockets {
     /// Copies of what a run of `app` is given, in the order of its declaration. What is not open yet is opened, and what
     /// `app` no longer declares is closed.
-    pub(crate) fn of(&mut self, app: &AppSpec) -> Result<Vec<OwnedFd>, ListenError> {
+    ///
+    /// `heir` is a run that an earlier daemon has started: it has the sockets which that daemon held.
+    pub(crate) fn of(&mut self, app: &AppSpec, heir: Option<&Member>) -> Result<Vec<OwnedFd>, ListenError> {
         if app.listen.is_empty() {
             self.apps.remove(&app.name);
             return Ok(Vec::new());
@@ -48,15 +62,13 @@ impl Sockets {
         let held = self.apps.entry(app.name.clone()).or_default();
         held.retain(|(place, _)| app.listen.iter().any(|listen| listen.place == *place));
         let mut copies = Vec::with_capacity(app.listen.len());
-        for Listen { place, .. } in &app.listen {
+        for (number, Listen { place, .. }) in (FIRST..).zip(&app.listen) {
             let failed = |error| ListenError { place: place.clone(), error };
             let index = match held.iter().position(|(known, _)| known == place) {
                 Some(index) => index,
                 None => {
-                    let bound = match place {
-                        Place::Tcp(address) => node::tcp(*address, false, BACKLOG),
-                        Place::Unix(path) => node::unix(path, BACKLOG),
-                    };
+                    let inherited = heir.and_then(|heir| inherit(heir, number, place));
+                    let bound = inherited.map_or_else(|| open(place), Ok);
                     // As systemd gives them: whoever accepts waits.
                     let blocking = |bound: Bound| rustix::io::ioctl_fionbio(&bound.fd, false).map(|()| bound);
                     let bound = bound.and_then(blocking).map_err(|errno| failed(errno.into()))?;
@@ -73,6 +85,33 @@ impl Sockets {
     pub(crate) fn close(&mut self, name: &str) {
         self.apps.remove(name);
     }
+}
+
+fn open(place: &Place) -> Result<Bound, Errno> {
+    match place {
+        Place::Tcp(address) => node::tcp(*address, false, BACKLOG),
+        Place::Unix(path) => node::unix(path, BACKLOG),
+    }
+}
+
+/// The socket that `heir` has as descriptor `number`, if it is one for `place`.
+fn inherit(heir: &Member, number: i32, place: &Place) -> Option<Bound> {
+    let fd = heir.descriptor(number).ok()?;
+    let name = getsockname(&fd).ok()?;
+    let (is_it, file) = match place {
+        Place::Tcp(wanted) => {
+            let found = SocketAddr::try_from(name).ok()?;
+            (found.ip() == wanted.ip() && [0, found.port()].contains(&wanted.port()), None)
+        }
+        Place::Unix(path) => {
+            let found = SocketAddrUnix::try_from(name).ok()?;
+            (found.path_bytes() == Some(path.as_os_str().as_bytes()), Some(path))
+        }
+    };
+    is_it.then(|| {
+        let file = file.map(|path| SocketFile::new(path.clone()));
+        Bound { fd, kind: SocketKind::Connections, file }
+    })
 }
 
 /// The sockets of one app, for the next image of the daemon.
@@ -161,14 +200,14 @@ mod tests {
         let path = directory.path().join("s");
         let unix = format!("admin=unix:{}", path.display());
         let mut sockets = Sockets::default();
-        let first = sockets.of(&app(&["127.0.0.1:0", &unix])).unwrap();
-        let again = sockets.of(&app(&["127.0.0.1:0", &unix])).unwrap();
+        let first = sockets.of(&app(&["127.0.0.1:0", &unix]), None).unwrap();
+        let again = sockets.of(&app(&["127.0.0.1:0", &unix]), None).unwrap();
         assert_eq!(port(&first[0]), port(&again[0]));
         assert_ne!(first[0].as_raw_fd(), again[0].as_raw_fd());
         let port = port(&first[0]);
         drop((first, again));
         TcpStream::connect(("127.0.0.1", port)).unwrap();
-        sockets.of(&app(&[&unix])).unwrap();
+        sockets.of(&app(&[&unix]), None).unwrap();
         TcpStream::connect(("127.0.0.1", port)).unwrap_err();
         assert!(path.exists());
         sockets.close("a:b");
@@ -179,7 +218,7 @@ mod tests {
     fn a_taken_port_is_named() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let place = taken.local_addr().unwrap().to_string();
-        let error = Sockets::default().of(&app(&[&place])).unwrap_err().to_string();
+        let error = Sockets::default().of(&app(&[&place]), None).unwrap_err().to_string();
         assert!(error.contains(&place) && error.contains("in use"), "{error}");
     }
 

@@ -15,7 +15,7 @@ use nix::{
     unistd::Pid,
 };
 use rpm_core::Signal;
-use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open, pidfd_send_signal};
 
 use crate::{
     procfs::{Kinship, Stat, environ_has},
@@ -61,6 +61,11 @@ impl Member {
         if let Some(signal) = rustix::process::Signal::from_named_raw(signal.as_nix() as i32) {
             let _ = pidfd_send_signal(self.pidfd.as_fd(), signal);
         }
+    }
+
+    /// A copy of its descriptor `number`; where the system allows to look into it.
+    pub(crate) fn descriptor(&self, number: i32) -> io::Result<OwnedFd> {
+        Ok(pidfd_getfd(self.pidfd.as_fd(), number, PidfdGetfdFlags::empty())?)
     }
 
     /// A descriptor that becomes readable when it ends.

@@ -152,6 +152,7 @@ pub(crate) fn rows(process: &ProcessInfo, now: i64) -> Vec<Row> {
     ]);
     // Ours: PM2 does not know them.
     rows.extend(process.exit.map(|exit| plain("last exit", exit.to_string())));
+    rows.extend(process.told.status.as_deref().map(|status| plain("says", printable(status).into_owned())));
     if row.status == Status::Errored {
         rows.extend(process.error.as_deref().map(|error| plain("error", printable(error).into_owned())));
     }

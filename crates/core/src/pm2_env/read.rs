@@ -59,6 +59,9 @@ const SAME: &[&str] = &[
     "version",
 ];
 
+/// Attributes that PM2 does not know. Whatever else bears such a name, a variable of the environment perhaps, is none.
+const OURS: &[&str] = &["ready", "watchdog", "listen", "cluster_balance", "reload", "reload_parallel"];
+
 /// The process that an entry of `dump.pm2` describes. `home` tells which log paths are the usual ones. The error is
 /// a fragment that says what is wrong.
 ///
@@ -91,6 +94,15 @@ pub fn read(entry: &Value, home: &Home) -> Result<Saved, String> {
         );
     }
     spec.insert("env".to_owned(), json!(environment(entry)));
+    for &name in OURS {
+        if let Some(value) = entry.get(name) {
+            let mut more = spec.clone();
+            more.insert(name.to_owned(), value.clone());
+            if AppSpec::deserialize(Value::Object(more.clone())).is_ok() {
+                spec = more;
+            }
+        }
+    }
     let mut spec = AppSpec::deserialize(Value::Object(spec)).map_err(|error| error.to_string())?;
     // Where PM2 had said nothing, its own rule was applied when the app was started, and is in the paths.
     spec.merge_logs.get_or_insert(false);

@@ -7,7 +7,8 @@ use crate::{
     clock::Now,
     journal::{Kept, Past},
     machine::{Event, Phase, Run, Then},
-    procfs::Stat,
+    procfs::{Stat, variable},
+    ready::{Listener, Signs},
     strays::{Stray, Strays},
     table::{Attached, Stopping},
     tree::Member,
@@ -202,8 +203,16 @@ impl God {
         self.table.own(main.pid, id);
         self.await_end(id, main.pid, main.pidfd());
         let restart_time = self.table.get(id).map_or(0, |process| process.life.restart_time);
-        let adopted = Some(main);
+        let (pid, adopted) = (main.pid, Some(main));
         self.resume(id, Attached { birth: Some(birth), adopted, restart_time, ..Attached::default() });
+        let Some(process) = self.table.get_mut(id) else { return };
+        if let Some(value) = variable(pid, "NOTIFY_SOCKET").filter(|_| Signs::are_notified(&process.spec)) {
+            let listener = Listener { id, run: process.run.number, inbox: self.messages.clone() };
+            match Signs::again(&process.spec, &value, &listener) {
+                Ok(signs) => process.run.signs = signs,
+                Err(error) => tracing::error!("notifications of process {id}: {error}"),
+            }
+        }
     }
 
     /// What a child was about to do when the image before this one handed over.

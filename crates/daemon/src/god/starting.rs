@@ -58,7 +58,7 @@ impl God {
         let number = process.runs;
         let spec = &process.spec;
         let restart_time = process.life.restart_time + u32::from(is_second);
-        let sockets = self.sockets.of(spec)?;
+        let sockets = self.sockets.of(spec, process.run.adopted.as_ref())?;
         let mut handed = sockets::environment(spec);
         let mut node_args = Vec::new();
         let (channel, theirs) = if spec.is_cluster() {

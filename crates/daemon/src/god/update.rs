@@ -29,6 +29,7 @@ use crate::{
     handover::{CHECK, FIT, HANDOVER_FD, Handed, Handover, Passing},
     ipc::Channel,
     node::{self, Cluster},
+    ready::{Listener, Signs},
     sockets::Sockets,
     table::{Attached, Replies},
 };
@@ -111,6 +112,7 @@ impl God {
                 id: process.id,
                 pid: process.life.run()?.pid,
                 channel: process.run.channel.as_ref().and_then(Channel::pack),
+                notify: process.run.signs.pack(),
                 told: process.run.told.clone(),
             })
         });
@@ -123,7 +125,9 @@ impl God {
         let fds = [self.lifeline.lock.as_fd(), self.lifeline.listener.as_fd(), memory.as_fd()];
         let clusters = held.iter().flat_map(|(_, cluster)| cluster.fds());
         let held_for_apps = self.sockets.fds();
-        let _passing = Passing::of(fds.into_iter().chain(channels).chain(clusters).chain(held_for_apps))?;
+        let notify = self.table.iter().filter_map(|process| process.run.signs.packed_fd());
+        let apps = channels.chain(notify).chain(clusters).chain(held_for_apps);
+        let _passing = Passing::of(fds.into_iter().chain(apps))?;
         let text =
             |bytes: &[u8]| CString::new(bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
         let program = text(update.executable.as_os_str().as_bytes())?;
@@ -148,12 +152,19 @@ impl God {
     /// Takes over what the image before this one has handed on, after [`God::recover`].
     pub(super) fn take_over(&mut self, handover: Handover) {
         for handed in handover.processes {
-            let Handed { id, pid, channel, told } = handed;
+            let Handed { id, pid, channel, notify, told } = handed;
             let Some(process) = self.table.get_mut(id) else { continue };
             if process.life.run().is_none_or(|run| run.pid != pid) {
                 continue;
             }
             process.run.told = told;
+            let listener = Listener { id, run: process.run.number, inbox: self.messages.clone() };
+            if let Some(packed) = notify {
+                match Signs::unpack(packed, &process.spec, &listener) {
+                    Ok(signs) => process.run.signs = signs,
+                    Err(error) => tracing::error!("notifications of process {id}: {error}"),
+                }
+            }
             if let Some(packed) = channel {
                 match Channel::unpack(packed, id, process.run.number, self.messages.clone()) {
                     Ok(channel) => process.run.channel = Some(channel),

@@ -7,11 +7,12 @@ mod log;
 mod notify;
 mod probe;
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{io, os::fd::BorrowedFd, path::PathBuf, time::Duration};
 
 use rpm_core::{AppSpec, ProcessId, Ready};
 use tokio::{sync::mpsc, task::AbortHandle, time::timeout};
 
+pub(crate) use self::notify::Packed;
 use self::{log::Tail, notify::Notify};
 use crate::ipc::{Heard, Received};
 
@@ -54,13 +55,17 @@ impl Signs {
         (id, run): (ProcessId, u64),
         logs: impl IntoIterator<Item = PathBuf>,
     ) -> io::Result<Self> {
-        let is_notified = app.ready == Some(Ready::Notify) || app.watchdog.is_some();
-        let notify = is_notified.then(|| Notify::open(id, run, app.uid)).transpose()?;
+        let notify = Self::are_notified(app).then(|| Notify::open(id, run, app.uid)).transpose()?;
         let tails = match app.ready {
             Some(Ready::Log(_)) => logs.into_iter().map(Tail::at_end).collect(),
             _ => Vec::new(),
         };
         Ok(Self { notify, tails, tasks: Vec::new() })
+    }
+
+    /// Whether runs of `app` have a socket for notifications.
+    pub(crate) fn are_notified(app: &AppSpec) -> bool {
+        app.ready == Some(Ready::Notify) || app.watchdog.is_some()
     }
 
     /// What the run has to know.
@@ -74,11 +79,7 @@ impl Signs {
     /// it is asked only after `delay`.
     pub(crate) fn watch(&mut self, app: &AppSpec, listener: &Listener, delay: Duration) {
         let limit = Duration::from_millis(app.listen_timeout.unwrap_or(AppSpec::DEFAULT_LISTEN_TIMEOUT).0);
-        if let Some(notify) = self.notify.take() {
-            let watchdog = app.watchdog.map(|limit| Duration::from_millis(limit.0));
-            let heeds_ready = app.ready == Some(Ready::Notify);
-            self.begin(notify.listen(listener.clone(), heeds_ready, watchdog));
-        }
+        self.listen(app, listener);
         let sign = match app.ready.clone() {
             Some(Ready::Tcp(address)) => Sign::Tcp(address),
             Some(Ready::Http(url)) => Sign::Http(url),
@@ -107,6 +108,40 @@ impl Signs {
                 listener.tell(Heard::Ready).await;
             }
         });
+    }
+
+    fn listen(&mut self, app: &AppSpec, listener: &Listener) {
+        if let Some(notify) = self.notify.clone() {
+            let watchdog = app.watchdog.map(|limit| Duration::from_millis(limit.0));
+            let heeds_ready = app.ready == Some(Ready::Notify);
+            self.begin(notify.listen(listener.clone(), heeds_ready, watchdog));
+        }
+    }
+
+    /// Goes on listening to a run of an earlier daemon. `value` is what it has as `NOTIFY_SOCKET`.
+    pub(crate) fn again(app: &AppSpec, value: &str, listener: &Listener) -> io::Result<Self> {
+        Ok(Self::of(Notify::again(value, app.uid)?, app, listener))
+    }
+
+    /// Goes on listening to a run of the image before this one.
+    pub(crate) fn unpack(packed: Packed, app: &AppSpec, listener: &Listener) -> io::Result<Self> {
+        Ok(Self::of(Notify::unpack(packed)?, app, listener))
+    }
+
+    fn of(notify: Notify, app: &AppSpec, listener: &Listener) -> Self {
+        let mut signs = Self { notify: Some(notify), tails: Vec::new(), tasks: Vec::new() };
+        signs.listen(app, listener);
+        signs
+    }
+
+    /// What the next image needs to go on.
+    pub(crate) fn pack(&self) -> Option<Packed> {
+        self.notify.as_ref().map(Notify::pack)
+    }
+
+    /// The descriptor that [`Self::pack`] names.
+    pub(crate) fn packed_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.notify.as_ref().map(Notify::fd)
     }
 
     fn begin(&mut self, task: impl Future<Output = ()> + Send + 'static) {

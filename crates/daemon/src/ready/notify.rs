@@ -7,14 +7,17 @@ use std::{
     io::{self, IoSliceMut},
     mem::MaybeUninit,
     os::{
+        fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
         linux::net::SocketAddrExt,
         unix::net::{SocketAddr, UnixDatagram as StdDatagram},
     },
+    sync::Arc,
     time::Duration,
 };
 
 use rpm_core::ProcessId;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg, sockopt};
+use serde::{Deserialize, Serialize};
 use tokio::{
     io::Interest,
     net::UnixDatagram,
@@ -22,7 +25,7 @@ use tokio::{
 };
 
 use super::Listener;
-use crate::ipc::Heard;
+use crate::{inherited, ipc::Heard};
 
 /// Longest datagram that is read; `sd_notify` allows 4 KiB of environment-like lines in practice.
 const MAX_DATAGRAM: usize = 16 << 10;
@@ -31,11 +34,19 @@ const MAX_DATAGRAM: usize = 16 << 10;
 const MAX_STATUS: usize = 1024;
 
 /// The socket of one run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Notify {
-    socket: UnixDatagram,
+    socket: Arc<UnixDatagram>,
     name: String,
     /// Whose datagrams are heeded besides root's and the daemon's own.
+    user: Option<u32>,
+}
+
+/// The socket of one run, for the next image of the daemon.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Packed {
+    pub fd: RawFd,
+    name: String,
     user: Option<u32>,
 }
 
@@ -59,11 +70,39 @@ enum Watchdog {
 impl Notify {
     /// Must be called within a runtime.
     pub(super) fn open(id: ProcessId, run: u64, user: Option<u32>) -> io::Result<Self> {
-        let name = format!("rpm/{}/{id}.{run}", std::process::id());
+        Self::bind(format!("rpm/{}/{id}.{run}", std::process::id()), user)
+    }
+
+    /// The socket of a run that knows it by this value of `NOTIFY_SOCKET`: the daemon that held it is gone.
+    pub(super) fn again(value: &str, user: Option<u32>) -> io::Result<Self> {
+        let name = value.strip_prefix('@').ok_or(io::ErrorKind::InvalidInput)?;
+        Self::bind(name.to_owned(), user)
+    }
+
+    fn bind(name: String, user: Option<u32>) -> io::Result<Self> {
         let socket = StdDatagram::bind_addr(&SocketAddr::from_abstract_name(&name)?)?;
-        socket.set_nonblocking(true)?;
         sockopt::set_socket_passcred(&socket, true)?;
-        Ok(Self { socket: UnixDatagram::from_std(socket)?, name, user })
+        Self::over(socket, name, user)
+    }
+
+    fn over(socket: StdDatagram, name: String, user: Option<u32>) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket: Arc::new(UnixDatagram::from_std(socket)?), name, user })
+    }
+
+    /// What the next image of the daemon needs of it.
+    pub(super) fn pack(&self) -> Packed {
+        Packed { fd: self.socket.as_raw_fd(), name: self.name.clone(), user: self.user }
+    }
+
+    /// The descriptor that [`Self::pack`] names.
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// Takes over what another image has packed. Its descriptor must be taken over by nobody else.
+    pub(super) fn unpack(packed: Packed) -> io::Result<Self> {
+        Self::over(inherited::take(packed.fd)?.into(), packed.name, packed.user)
     }
 
     /// The value of `NOTIFY_SOCKET`.
@@ -117,7 +156,7 @@ impl Notify {
             let mut control = RecvAncillaryBuffer::new(&mut space);
             let mut parts = [IoSliceMut::new(&mut buffer)];
             let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
-            let length = recvmsg(&self.socket, &mut parts, &mut control, flags)?.bytes;
+            let length = recvmsg(&*self.socket, &mut parts, &mut control, flags)?.bytes;
             let user = control.drain().find_map(|message| match message {
                 RecvAncillaryMessage::ScmCredentials(credentials) => Some(credentials.uid.as_raw()),
                 _ => None,
