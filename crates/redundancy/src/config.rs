@@ -296,7 +296,7 @@ impl Default for Netlify {
             timeout: span(10_000, "10s"),
             memory: size(256 << 20, "256M"),
             max_concurrent_checks: 4,
-            full_check_interval: span(3_600_000, "1h"),
+            full_check_interval: span(7_200_000, "2h"),
             site_url: String::new(),
             failure_threshold: 3,
             auto_deploy: false,

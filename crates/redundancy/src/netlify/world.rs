@@ -300,7 +300,7 @@ mod tests {
         bench.write("_shared.json", "{}");
         let shared = bench.look(120_000);
         assert_eq!(runs(&shared), [bench.now, bench.now], "what is shared");
-        let later = bench.look(3_600_000);
+        let later = bench.look(7_200_000);
         assert_eq!(runs(&later), [bench.now, bench.now], "their time has come");
     }
 
