@@ -196,6 +196,8 @@ fn another_version_of_the_protocol() {
     let daemon = rpm.daemon();
     let mut raw = Raw::connect(&rpm);
     raw.say(&json!({ "protocol": 999, "version": "99.0.0", "pid": 1 }));
+    // It could ask to take the daemon's place, and for nothing else.
+    raw.say(&json!("list"));
     let word = last_word(raw).unwrap();
     assert!(word["failed"]["other_protocol"].is_string(), "{word}");
     still_up(&rpm, daemon);
