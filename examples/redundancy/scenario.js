@@ -18,7 +18,7 @@ const TOKEN = 'a-token-that-nobody-may-see';
 const HOOK = 'a-hook-that-nobody-may-see';
 
 /** Nothing here takes longer, however busy the machine is (ms). */
-const PATIENCE = 60_000;
+const PATIENCE = 20_000;
 
 const root = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'redundancy-')));
 const file = (...parts) => path.join(root, ...parts);

@@ -64,10 +64,15 @@ impl Http {
             .max_redirects_will_error(false)
             .redirect_auth_headers(RedirectAuthHeaders::SameHost)
             .max_idle_connections(8)
-            .max_idle_age(Duration::from_secs(90))
+            .max_idle_age(Duration::from_secs(20))
             .user_agent(AutoHeaderValue::from(concat!("rpm-redundancy/", env!("CARGO_PKG_VERSION"))))
             .build();
         Self { agent: config.into(), limit }
+    }
+
+    /// How long an exchange may take.
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
     }
 
     pub(crate) fn ask(&self, ask: Ask<'_>) -> Result<Answer, HttpError> {

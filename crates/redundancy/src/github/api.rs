@@ -159,7 +159,9 @@ impl Api {
         // A repository that was renamed is redirected to. What changes something is not sent elsewhere.
         let redirects = if method == "GET" { 3 } else { 0 };
         let ask = Ask { method, url: &url, headers: &headers, body, redirects };
-        let answer = self.http.ask(ask).map_err(|error| error.to_string())?;
+        // A kept connection may be closed from the other side at any moment: what must not be lost gets one of its own.
+        let answer = if method == "GET" { self.http.ask(ask) } else { Http::new(self.http.limit()).ask(ask) };
+        let answer = answer.map_err(|error| error.to_string())?;
         self.rests_until = rest(&answer, now);
         match answer.status {
             200..=299 | 304 => Ok(answer),
