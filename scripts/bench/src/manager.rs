@@ -81,6 +81,16 @@ impl Manager {
         })
     }
 
+    /// Where it is run.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Runs a verb to its end, and forgets how long it took.
+    pub(crate) fn verb(&self, args: &[&str]) -> Outcome<()> {
+        self.run(args).map(drop)
+    }
+
     fn home(&self) -> PathBuf {
         self.directory.join("home")
     }

@@ -34,6 +34,10 @@ pub(crate) enum Target {
     ShareOfFloor(f64),
     /// At most this much.
     AtMost(f64),
+    /// At least so many times what PM2 does.
+    TimesPm2(f64),
+    /// At most this share of what PM2 takes.
+    ShareOfPm2(f64),
 }
 
 /// One row: what was measured of each.
@@ -67,6 +71,8 @@ impl Row {
             Target::TimesFloor(limit) => Some(self.ratio(Kind::Rpm, Kind::Floor)? <= limit),
             Target::ShareOfFloor(limit) => Some(self.ratio(Kind::Rpm, Kind::Floor)? >= limit),
             Target::AtMost(limit) => Some(self.median(Kind::Rpm)? <= limit),
+            Target::TimesPm2(limit) => Some(self.ratio(Kind::Rpm, Kind::Pm2)? >= limit),
+            Target::ShareOfPm2(limit) => Some(self.ratio(Kind::Rpm, Kind::Pm2)? <= limit),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Named sets of measures.
 
+mod cluster;
 mod main;
 
 use std::{
@@ -17,6 +18,8 @@ use crate::{failure::Outcome, pm2::Pm2, report::Sheet};
 pub(crate) enum Suite {
     /// Everyday verbs, crashes, memory, idling and logs, with many long sleeps.
     Main,
+    /// Node's cluster mode: requests a second, their spread, and reloads under load; wants `wrk`.
+    Cluster,
 }
 
 /// How to take them.
@@ -37,6 +40,7 @@ impl Suite {
     pub(crate) fn run(self, plan: &Plan) -> Outcome<Vec<Sheet>> {
         match self {
             Self::Main => main::run(plan),
+            Self::Cluster => cluster::run(plan),
         }
     }
 }

@@ -46,6 +46,8 @@ fn cells(row: &Row, processes: usize) -> Vec<String> {
         Target::TimesFloor(limit) => Some(format!("≤ {limit} × floor")),
         Target::ShareOfFloor(limit) => Some(format!("≥ {limit} × floor")),
         Target::AtMost(limit) => Some(format!("≤ {}", quantity(limit, unit))),
+        Target::TimesPm2(limit) => Some(format!("≥ {limit} × pm2")),
+        Target::ShareOfPm2(limit) => Some(format!("≤ {limit} × pm2")),
     }));
     cells.push(or_dash(row.is_met().map(|met| if met { "yes" } else { "no" }.to_owned())));
     cells
