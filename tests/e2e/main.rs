@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what tests share is test code, too")]
 
 mod bad_input;
+mod boot;
 mod catalogue;
 mod cluster;
 mod compatibility;

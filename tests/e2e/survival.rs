@@ -189,6 +189,20 @@ fn a_run_that_was_not_noted_is_found() {
 }
 
 #[test]
+fn a_declaration_whose_first_life_is_lost_is_no_loss() {
+    let rpm = Rpm::new();
+    let before = rpm.forever("web", "");
+    lose_daemon(&rpm);
+    let text = journal(&rpm);
+    let kept: String = text.split_inclusive('\n').filter(|line| !line.starts_with("{\"life\"")).collect();
+    assert_ne!(kept, text);
+    set_journal(&rpm, &kept);
+    let after = rpm.wait_status("web", "online");
+    assert_eq!((after.pid(), after.restarts()), (before.pid(), 0));
+    assert_eq!(rpm.children(), BTreeSet::from([before.pid()]));
+}
+
+#[test]
 fn a_stranger_with_the_same_pid_is_left_alone() {
     let rpm = Rpm::new();
     let ours = rpm.forever("web", "--no-autorestart");

@@ -17,6 +17,8 @@ pub(crate) struct Platform {
     /// The program by which it is recognised.
     pub(crate) mark: &'static str,
     template: &'static str,
+    /// For persona `rpm`, where that is another.
+    own_template: Option<&'static str>,
     quote: Quote,
     target: &'static str,
     mode: u32,
@@ -30,6 +32,7 @@ pub(crate) const PLATFORMS: &[Platform] = &[
         names: &["systemd", "ubuntu", "centos", "arch", "oracle"],
         mark: "systemctl",
         template: include_str!("startup/systemd.service"),
+        own_template: Some(include_str!("startup/systemd-rpm.service")),
         quote: Quote::Systemd,
         target: "/etc/systemd/system/{service}.service",
         mode: 0o644,
@@ -40,6 +43,7 @@ pub(crate) const PLATFORMS: &[Platform] = &[
         names: &["upstart", "ubuntu14", "ubuntu12"],
         mark: "update-rc.d",
         template: include_str!("startup/sysv.sh"),
+        own_template: None,
         quote: Quote::Shell,
         target: "/etc/init.d/{service}",
         mode: 0o755,
@@ -50,6 +54,7 @@ pub(crate) const PLATFORMS: &[Platform] = &[
         names: &["systemv", "amazon", "centos6"],
         mark: "chkconfig",
         template: include_str!("startup/sysv.sh"),
+        own_template: None,
         quote: Quote::Shell,
         target: "/etc/init.d/{service}",
         mode: 0o755,
@@ -60,6 +65,7 @@ pub(crate) const PLATFORMS: &[Platform] = &[
         names: &["openrc"],
         mark: "rc-update",
         template: include_str!("startup/openrc.sh"),
+        own_template: None,
         quote: Quote::Shell,
         target: "/etc/init.d/{word}",
         mode: 0o755,
@@ -70,6 +76,7 @@ pub(crate) const PLATFORMS: &[Platform] = &[
         names: &["launchd", "macos", "darwin"],
         mark: "launchctl",
         template: include_str!("startup/launchd.plist"),
+        own_template: None,
         quote: Quote::Xml,
         target: "{home_directory}/Library/LaunchAgents/{word}.{user}.plist",
         mode: 0o644,
@@ -80,6 +87,7 @@ pub(crate) const PLATFORMS: &[Platform] = &[
         names: &["rcd", "freebsd"],
         mark: "sysrc",
         template: include_str!("startup/freebsd.sh"),
+        own_template: None,
         quote: Quote::Shell,
         target: "/usr/local/etc/rc.d/{service}",
         mode: 0o755,
@@ -90,6 +98,7 @@ pub(crate) const PLATFORMS: &[Platform] = &[
         names: &["rcd-openbsd", "openbsd"],
         mark: "rcctl",
         template: include_str!("startup/openbsd.sh"),
+        own_template: None,
         quote: Quote::Shell,
         target: "/etc/rc.d/{service}",
         mode: 0o755,
@@ -100,6 +109,7 @@ pub(crate) const PLATFORMS: &[Platform] = &[
         names: &["smf", "sunos", "solaris"],
         mark: "svcadm",
         template: include_str!("startup/smf.xml"),
+        own_template: None,
         quote: Quote::Xml,
         target: "/lib/svc/manifest/application/{service}.xml",
         mode: 0o644,
@@ -134,7 +144,7 @@ impl Platform {
 }
 
 /// What a service is made of.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Subject {
     pub(crate) persona: Persona,
     pub(crate) user: String,
@@ -197,6 +207,10 @@ impl Plan {
         );
         let network = if subject.waits_for_network { " network-online.target" } else { "" };
         let wanted_by = if subject.waits_for_network { "network-online.target" } else { "multi-user.target" };
+        let template = match platform.own_template {
+            Some(own) if subject.persona == Persona::Rpm => own,
+            _ => platform.template,
+        };
         let pid_file = subject.home.join(format!("{word}.pid"));
         let values = [
             ("title", subject.persona.title()),
@@ -218,7 +232,7 @@ impl Plan {
             templates.iter().map(command).collect()
         };
         Ok(Self {
-            text: fill(platform.template, &values),
+            text: fill(template, &values),
             enable: commands(platform.enable),
             disable: commands(platform.disable),
             target: target.into(),
@@ -294,6 +308,16 @@ mod tests {
     }
 
     #[test]
+    fn under_pm2s_name_the_unit_is_pm2s() {
+        let platform = Platform::by_name("systemd").unwrap();
+        let subject = Subject { persona: Persona::Pm2, executable: "/usr/local/bin/pm2".into(), ..subject() };
+        let text = Plan::new(platform, &subject).unwrap().text;
+        for line in ["Type=forking", "Restart=on-failure", "ExecStart=/usr/local/bin/pm2 resurrect"] {
+            assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+        }
+    }
+
+    #[test]
     fn nothing_is_left_to_be_filled_in() {
         for platform in PLATFORMS {
             let text = plan(platform.name()).text;
@@ -311,8 +335,9 @@ mod tests {
             home: "/home/o'b $(x)".into(),
             ..subject()
         };
-        for platform in PLATFORMS {
-            let text = Plan::new(platform, &odd).unwrap().text;
+        let personas = [Persona::Rpm, Persona::Pm2];
+        for (platform, persona) in PLATFORMS.iter().flat_map(|p| personas.map(|persona| (p, persona))) {
+            let text = Plan::new(platform, &Subject { persona, ..odd.clone() }).unwrap().text;
             let (file, checker): (_, &[&str]) = match platform.quote {
                 Quote::Shell => ("service.sh", &["sh", "-n"]),
                 Quote::Systemd => ("service.service", &["systemd-analyze", "verify"]),

@@ -19,7 +19,10 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     unistd::pipe2,
 };
-use rpm_core::{Home, protocol::DAEMON_VERB};
+use rpm_core::{
+    Home,
+    protocol::{DAEMON_VERB, NOTIFY_SOCKET},
+};
 
 use crate::{Connection, SpawnError};
 
@@ -105,6 +108,8 @@ fn spawn(home: &Home) -> Result<(), SpawnError> {
         .arg(DAEMON_VERB)
         .env(home.persona().home_variable(), home.root())
         .env(READY_FD, theirs.as_raw_fd().to_string())
+        // It is no part of the service that this may have been started by.
+        .env_remove(NOTIFY_SOCKET)
         // A daemon must not hold the directory in which it happened to be started.
         .current_dir("/")
         .stdin(Stdio::null())

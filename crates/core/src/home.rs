@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::{Persona, ProcessId, name::file_stem};
 
+/// How many lists that were replaced are kept.
+const DUMP_GENERATIONS: usize = 5;
+
 /// The paths below one home. Nothing here touches the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
@@ -74,6 +77,17 @@ impl Home {
     /// The list that the last `save` replaced.
     pub fn dump_backup(&self) -> PathBuf {
         self.root.join(format!("dump.{}.bak", self.persona.word()))
+    }
+
+    /// The lists that earlier calls of `save` replaced, the latest first. PM2 has one.
+    pub fn dump_backups(&self) -> Vec<PathBuf> {
+        let backup = self.dump_backup();
+        let mut backups = vec![backup.clone()];
+        if self.persona == Persona::Rpm {
+            let older = 2..=DUMP_GENERATIONS;
+            backups.extend(older.map(|number| backup.with_extension(format!("bak.{number}"))));
+        }
+        backups
     }
 
     /// Where apps' logs go by default.

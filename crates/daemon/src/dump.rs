@@ -52,7 +52,8 @@ pub(crate) enum DumpError {
     Newer { path: PathBuf, found: u64 },
 }
 
-/// Writes the table to the home's dump file, as a whole or not at all; the file before it is kept as a backup.
+/// Writes the table to the home's dump file, as a whole or not at all; the files before it are kept as backups. The same
+/// list again replaces nothing.
 pub(crate) fn save(home: &Home, table: &Table) -> Result<PathBuf, DumpError> {
     let path = home.dump();
     let write = || -> io::Result<()> {
@@ -60,19 +61,42 @@ pub(crate) fn save(home: &Home, table: &Table) -> Result<PathBuf, DumpError> {
             Persona::Rpm => serde_json::to_vec_pretty(&collect(table))?,
             _ => serde_json::to_vec_pretty(&pm2::collect(table)?)?,
         };
+        if fs::read(&path).is_ok_and(|there| there == text) {
+            return Ok(());
+        }
         let fresh = path.with_extension(format!("{}.new", home.persona().word()));
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        match fs::rename(&path, home.dump_backup()) {
+        match fs::remove_file(&fresh) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+        file.write_all(&text)?;
+        file.sync_all()?;
+        keep_generations(&path, &home.dump_backups())?;
         fs::rename(&fresh, &path)?;
         File::open(home.root())?.sync_all()
     };
     write().map_err(|error| DumpError::Write(path.clone(), error))?;
     Ok(path)
+}
+
+/// Makes each backup the next older one, and the present list the latest. At each moment there is a list at `path`, where
+/// the file system has hard links.
+fn keep_generations(path: &Path, backups: &[PathBuf]) -> io::Result<()> {
+    let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    let absent_is_fine = |outcome: io::Result<()>| match outcome {
+        Err(error) if !is_missing(&error) => Err(error),
+        _ => Ok(()),
+    };
+    for pair in backups.windows(2).rev() {
+        absent_is_fine(fs::rename(&pair[0], &pair[1]))?;
+    }
+    let Some(latest) = backups.first() else { return Ok(()) };
+    absent_is_fine(fs::remove_file(latest))?;
+    absent_is_fine(
+        fs::hard_link(path, latest)
+            .or_else(|error| if is_missing(&error) { Err(error) } else { fs::rename(path, latest) }),
+    )
 }
 
 fn collect(table: &Table) -> Dump {
@@ -95,19 +119,26 @@ fn collect(table: &Table) -> Dump {
     Dump { version: VERSION, environments, processes }
 }
 
-/// Reads the home's dump, or its backup where the dump is missing or damaged. `None` where there is neither. What
-/// cannot be read is left as it is.
+/// Reads the home's dump, or the latest of its backups that can be read where the dump is missing or damaged. `None` where
+/// there is none of them. What cannot be read is left as it is.
 pub(crate) fn load(home: &Home) -> Result<Option<Vec<Saved>>, DumpError> {
     match read(&home.dump(), home) {
         Ok(Some(saved)) => Ok(Some(saved)),
         Err(newer @ DumpError::Newer { .. }) => Err(newer),
-        failed => match read(&home.dump_backup(), home) {
-            Ok(Some(saved)) => {
-                tracing::warn!("{} is missing or damaged: reading its backup", home.dump().display());
-                Ok(Some(saved))
+        failed => {
+            for backup in home.dump_backups() {
+                match read(&backup, home) {
+                    Ok(Some(saved)) => {
+                        let dump = home.dump();
+                        tracing::warn!("{} is missing or damaged: read {}", dump.display(), backup.display());
+                        return Ok(Some(saved));
+                    }
+                    Ok(None) => {}
+                    Err(error) => tracing::error!("{error}"),
+                }
             }
-            _ => failed,
-        },
+            failed
+        }
     }
 }
 
@@ -149,6 +180,8 @@ pub(crate) fn read(path: &Path, home: &Home) -> Result<Option<Vec<Saved>>, DumpE
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use rpm_core::{Interpreter, Persona};
 
     use super::*;
@@ -195,6 +228,28 @@ mod tests {
         assert_eq!(fs::read(home.dump()).unwrap().len(), text.len() / 2);
         fs::remove_file(home.dump_backup()).unwrap();
         assert!(matches!(load(&home), Err(DumpError::Malformed(..))));
+    }
+
+    #[test]
+    fn generations_are_kept_and_fallen_back_through() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = home(&directory);
+        for number in 0..9 {
+            for _ in 0..2 {
+                // The same list again is no generation.
+                save(&home, &table(&home, &[&format!("a{number}")])).unwrap();
+            }
+        }
+        let newest = |home: &Home| load(home).unwrap().map(|saved| saved[0].spec.name.clone());
+        let mut generations = vec![home.dump()];
+        generations.extend(home.dump_backups());
+        for (path, name) in generations.iter().zip(["a8", "a7", "a6", "a5", "a4", "a3"]) {
+            assert_eq!(newest(&home).as_deref(), Some(name));
+            fs::write(path, "{\"version\": 1, \"envi").unwrap();
+        }
+        assert!(matches!(load(&home), Err(DumpError::Malformed(..))));
+        let mode = fs::metadata(home.dump_backup()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
 
     #[test]

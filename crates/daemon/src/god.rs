@@ -45,6 +45,7 @@ use crate::{
     ready::Signs,
     reap,
     server::Call,
+    service,
     settings::Rotation,
     sockets::Sockets,
     strays::Strays,
@@ -71,7 +72,7 @@ struct Look {
     /// Children that this daemon did not start.
     orphans: OnceCell<Vec<i32>>,
     /// Read when the first process is stopped that an earlier daemon may have started.
-    strays: OnceCell<Strays>,
+    strays: OnceCell<Option<Strays>>,
     /// How long that took.
     searched: Cell<Duration>,
 }
@@ -101,16 +102,15 @@ impl Look {
         })
     }
 
-    fn strays(&self, home: &Home) -> &Strays {
-        self.strays.get_or_init(|| {
+    /// `None` if they cannot be looked for.
+    fn strays(&self, home: &Home) -> Option<&Strays> {
+        let found = self.strays.get_or_init(|| {
             let began = Instant::now();
-            let strays = Strays::look(home).unwrap_or_else(|error| {
-                tracing::error!("cannot read /proc: {error}");
-                Strays::default()
-            });
+            let strays = Strays::look(home);
             self.searched.set(began.elapsed());
-            strays
-        })
+            strays.inspect_err(|error| tracing::error!("cannot read /proc: {error}")).ok()
+        });
+        found.as_ref()
     }
 }
 
@@ -215,8 +215,11 @@ impl God {
             rotator,
             ending: None,
         };
-        if let Some(past) = past {
-            god.recover(past, handover.is_some());
+        match past {
+            Some(past) => god.recover(past, handover.is_some()),
+            // The daemon before it ended in good order, perhaps with the machine.
+            None if service::is_one() => god.bring_back(),
+            None => {}
         }
         if let Some(handover) = handover {
             god.take_over(handover);
@@ -225,6 +228,7 @@ impl God {
         god.reap();
         god.rewrite_journal();
         ready();
+        service::tell("READY=1");
         loop {
             god.work();
             if god.table.is_empty()
@@ -455,6 +459,7 @@ impl God {
     /// Ends by a signal: as PM2 does, the list is saved before the processes are stopped.
     fn end(&mut self, signal: &str) {
         tracing::info!("ending by {signal}");
+        service::tell("STOPPING=1");
         if self.table.apps().next().is_some()
             && let Err(error) = crate::dump::save(&self.home, &self.table)
         {

@@ -25,6 +25,7 @@ mod readable;
 mod ready;
 mod reap;
 mod server;
+mod service;
 mod settings;
 mod sockets;
 mod spawn;

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, fs, io};
 
+use nix::libc;
 use rpm_core::{Home, ProcessId};
 
 use crate::{
@@ -35,7 +36,11 @@ impl Strays {
                 continue;
             }
             // Kernel threads have none, and those of other users cannot be read.
-            let Ok(environ) = fs::read(format!("/proc/{}/environ", stat.pid)) else { continue };
+            let environ = match fs::read(format!("/proc/{}/environ", stat.pid)) {
+                Ok(environ) => environ,
+                Err(error) if lacks_descriptor(&error) => return Err(error),
+                Err(_) => continue,
+            };
             let mut variables = environ.split(|&byte| byte == 0);
             if variables.clone().any(|variable| variable == home_mark.as_bytes())
                 && let Some(id) = variables.clone().find_map(child_env::id_of_mark)
@@ -58,4 +63,9 @@ impl Strays {
         let leaders = self.of(id).iter().filter(|stray| is_of_run(stray)).map(|stray| &stray.stat);
         leaders.filter(|stat| stat.session == stat.pid).min_by_key(|stat| stat.start)
     }
+}
+
+/// Nothing can be opened any more; it says nothing about the process.
+fn lacks_descriptor(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }

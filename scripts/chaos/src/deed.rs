@@ -45,7 +45,7 @@ impl Deed {
             10 => Self::RestartAll,
             11 => Self::ReloadAll,
             12..14 => Self::Save,
-            14..16 => Self::Rotate(8 + random.within(0..32)),
+            14..16 => Self::Rotate(24 + random.within(0..100)),
             16..18 if stage.model.pool.0 > 0 => Self::Scale(1 + random.within(0..6)),
             18 if stage.model.guests.0 == 0 => Self::GuestComes,
             18 => Self::GuestGoes,

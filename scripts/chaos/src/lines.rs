@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use crate::world::World;
@@ -28,7 +28,7 @@ impl Lines {
     pub(crate) fn check(&mut self, world: &World, is_forgiven: impl Fn(&str) -> bool) -> Vec<String> {
         // First what left the apps, then where it must have arrived.
         let ledger = ledger(&world.ledger());
-        let (mut runs, mut wrong) = read_logs(&world.home().join("logs"), &ledger);
+        let (mut runs, mut wrong) = read_logs(&world.home().join("logs"));
         self.counted = 0;
         self.left_in_pipes = 0;
         for (token, written) in ledger {
@@ -76,31 +76,47 @@ fn ledger(directory: &Path) -> BTreeMap<String, u64> {
         .collect()
 }
 
-/// The lines of all logs, and what is none.
-fn read_logs(directory: &Path, known: &BTreeMap<String, u64>) -> (HashMap<String, Run>, Vec<String>) {
+/// The lines of all logs, and what is none. Logs that are rotated meanwhile are read again.
+fn read_logs(directory: &Path) -> (HashMap<String, Run>, Vec<String>) {
+    let mut logs = Vec::new();
+    for _ in 0..20 {
+        let before = names(directory);
+        let read = |name: &PathBuf| Some((name.clone(), fs::read(name).ok()?));
+        logs = before.iter().filter_map(read).collect();
+        if names(directory) == before {
+            break;
+        }
+    }
     let mut runs: HashMap<String, Run> = HashMap::new();
     let mut torn = Vec::new();
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        let Ok(bytes) = fs::read(entry.path()) else { continue };
+    for (path, bytes) in logs {
         // The last line may be on its way.
         let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
         let text = String::from_utf8_lossy(&bytes[..whole]);
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let mut words = line.rsplit(' ');
             let number = words.next().and_then(|word| word.parse().ok());
-            match (number, words.next().filter(|token| known.contains_key(*token))) {
+            match (number, words.next().filter(|token| token.split(':').count() == 4)) {
                 (Some(number), Some(token)) => match runs.get_mut(token) {
                     Some(run) => run.numbers.push(number),
                     None => drop(runs.insert(token.to_owned(), Run { numbers: vec![number] })),
                 },
-                _ if torn.len() < 3 && is_out(&entry.path()) => {
-                    torn.push(format!("{}: no line of an app: {line:?}", entry.path().display()));
+                _ if torn.len() < 3 && is_out(&path) => {
+                    torn.push(format!("{}: no line of an app: {line:?}", path.display()));
                 }
                 _ => {}
             }
         }
     }
     (runs, torn)
+}
+
+/// The files there are.
+fn names(directory: &Path) -> Vec<PathBuf> {
+    let mut names: Vec<_> =
+        fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    names.sort_unstable();
+    names
 }
 
 /// Standard error also has what a shell says.

@@ -83,7 +83,7 @@ impl World {
         nix::unistd::mkfifo(&world.apps().join("never"), nix::sys::stat::Mode::S_IRWXU)
             .map_err(doing("making a pipe"))?;
         let settings =
-            json!({ "pm2-logrotate": { "retain": "all", "max_total": "none", "max_size": "24K" } });
+            json!({ "pm2-logrotate": { "retain": "all", "max_total": "none", "max_size": "64K" } });
         let path = world.home().join("module_conf.json");
         fs::write(&path, settings.to_string()).map_err(at(&path))?;
         Ok(world)

@@ -1,13 +1,19 @@
 //! The daemon itself: this executable under a name that nobody types.
 
 use std::{
+    fs::OpenOptions,
     io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
-use nix::sys::signal::SigSet;
+use nix::{
+    libc::O_NOFOLLOW,
+    sys::signal::SigSet,
+    unistd::{dup2_stderr, dup2_stdout},
+};
 use rpm_client::READY_FD;
-use rpm_core::{Home, Persona};
+use rpm_core::{Home, Persona, protocol::NOTIFY_SOCKET};
 use rpm_daemon::{CHECK, FIT, HANDOVER_FD};
 
 use crate::{context::variable, failure::Failure};
@@ -38,9 +44,27 @@ pub(super) fn run(persona: Persona, args: &[String]) -> Result<(), Failure> {
                 .and_then(|argument| argument.strip_prefix(HANDOVER_FD)?.strip_prefix('=')?.parse().ok());
             match number {
                 Some(number) => rpm_daemon::take_over(&home, number),
+                None if variable(NOTIFY_SOCKET).is_some() => {
+                    settle_as_service(&home)?;
+                    rpm_daemon::run(&home, None)
+                }
                 None => rpm_daemon::run(&home, variable(READY_FD).and_then(|number| number.parse().ok())),
             }
             .map_err(failed)
         }
     }
+}
+
+/// Does what a client does for the daemon that it starts: nobody else was there to do it.
+fn settle_as_service(home: &Home) -> Result<(), Failure> {
+    rpm_client::prepare_home(home)?;
+    let path = home.daemon_log();
+    let settle = || -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        let log = options.create(true).append(true).mode(0o600).custom_flags(O_NOFOLLOW).open(&path)?;
+        dup2_stdout(&log)?;
+        dup2_stderr(&log)?;
+        std::env::set_current_dir("/")
+    };
+    settle().map_err(|error| Failure::Error(format!("{}: {error}", path.display())))
 }

@@ -141,16 +141,19 @@ impl God {
             }
         }
         let has_strays = table.get(id).is_some_and(|process| process.has_strays);
-        let members = kinship.as_ref().map(|look| {
-            let strays = if has_strays { look.strays(home).of(id) } else { &[] };
+        let members = kinship.as_ref().and_then(|look| {
+            let strays = if has_strays { look.strays(home)?.of(id) } else { &[] };
             let is_main = |pid| table.is_main(pid);
             let orphans = look.orphans(is_main);
-            tree::members(&look.kinship, orphans, &Owner { pid, strays, marks: &marks }, is_main)
+            Some(tree::members(&look.kinship, orphans, &Owner { pid, strays, marks: &marks }, is_main))
         });
         // Without a descriptor to spare nobody could be held, or even be read.
         let unseen = members.is_none() || File::open("/dev/null").is_err();
         if let Some(stopping) = table.get_mut(id).and_then(|process| process.stopping.as_mut()) {
             stopping.unseen = unseen;
+        }
+        if unseen {
+            *kinship = None;
         }
         members.unwrap_or_default()
     }

@@ -14,7 +14,10 @@ use super::{
     JournalError,
     record::{Declared, FORMAT, Record},
 };
-use crate::machine::Life;
+use crate::{
+    clock::Now,
+    machine::{Life, Phase},
+};
 
 /// The processes of the daemon before.
 #[derive(Debug)]
@@ -128,10 +131,15 @@ impl Past {
         let mut processes = Vec::with_capacity(declared.len());
         for (id, declared) in declared {
             let Declared { app, env, instance, unique_id, increment, .. } = declared;
-            let (Some(base_env), Some((life, birth))) = (environments.get(&env), lives.remove(&id)) else {
+            let Some(base_env) = environments.get(&env) else {
                 damaged += 1;
                 continue;
             };
+            // One whose first record is lost was about to be started: it is looked for, or started.
+            let (life, birth) = lives.remove(&id).unwrap_or_else(|| {
+                damaged += 1;
+                (Life { phase: Phase::Starting, ..Life::new(Now::read()) }, None)
+            });
             let base_env = Arc::clone(base_env);
             processes.push(Kept { id, spec: app, base_env, instance, unique_id, increment, life, birth });
         }
