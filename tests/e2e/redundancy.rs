@@ -16,7 +16,8 @@ const QUICK: &str = "[files]\nlogs = \"logs\"\nstate = \"state\"\n\
 
 /// A file that declares `forever.sh` under these names.
 fn ecosystem(names: &[&str]) -> String {
-    names.iter().map(|name| format!("[[apps]]\nname = \"{name}\"\nscript = \"forever.sh\"\n")).collect()
+    let app = |name: &&str| format!("[[apps]]\nname = \"{name}\"\nscript = \"forever.sh\"");
+    names.iter().map(app).collect::<Vec<_>>().join("\n")
 }
 
 fn quick(names: &[&str]) -> Rpm {
