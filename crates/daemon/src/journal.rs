@@ -157,9 +157,7 @@ impl Journal {
 
     /// Writes the whole file anew. It takes the place of the old one, or nothing changes.
     pub(crate) fn rewrite<'a>(&mut self, next_id: u32, processes: impl Iterator<Item = &'a Process>) {
-        self.environments.clear();
-        self.next_environment = 0;
-        self.written.clear();
+        self.forget_written();
         let mut lines = Vec::new();
         Record::Header(Header { format: FORMAT, boot: self.boot.clone(), next_id }).write_to(&mut lines);
         let processes: Vec<_> = processes.collect();
@@ -192,6 +190,8 @@ impl Journal {
                 }
             }
             Err(error) => {
+                // The old file goes on, in which none of this stands.
+                self.forget_written();
                 self.limit = self.length * 2 + GROWTH;
                 self.failed(&error);
             }
@@ -232,12 +232,18 @@ impl Journal {
                 // Half a record would make the next one unreadable.
                 let _ = self.file.set_len(self.length);
                 // An environment with a number may not have been written.
-                self.environments.clear();
-                self.written.clear();
+                self.forget_written();
                 self.failed(&error);
                 false
             }
         }
+    }
+
+    /// Whatever is kept next is written in full. Numbers of environments are not given twice: in one file each means
+    /// one.
+    fn forget_written(&mut self) {
+        self.environments.clear();
+        self.written.clear();
     }
 
     fn failed(&mut self, error: &io::Error) {
@@ -267,4 +273,40 @@ fn fresh(path: &std::path::Path) -> io::Result<File> {
 /// What the kernel calls the time since it was started.
 fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use rpm_core::{Interpreter, Persona};
+
+    use super::*;
+    use crate::table::Table;
+
+    #[test]
+    fn a_file_that_cannot_be_replaced_goes_on_with_everybodys_own_environment() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = Home::new(directory.path().into(), Persona::Rpm);
+        fs::create_dir(home.state_dir()).unwrap();
+        let mut table = Table::default();
+        for name in ["a", "b"] {
+            let spec = AppSpec::new(name, "/bin/x".into(), Interpreter::None, "/".into());
+            let mut env = Env::default();
+            env.set("WHO", name);
+            table.declare(Arc::new(spec), Arc::new(env), "u".into(), &home, Now { wall: 0, mono: 0 });
+        }
+        let [a, b] = [0, 1].map(|id| table.get(ProcessId(id)).unwrap());
+        let (mut journal, past) = Journal::open(&home).unwrap();
+        assert!(past.is_none());
+        journal.rewrite(1, [a].into_iter());
+        let blocked = temporary(&home.journal());
+        fs::create_dir(&blocked).unwrap();
+        journal.rewrite(2, [b, a].into_iter());
+        assert!(journal.rewrite_due().is_some(), "it is tried again");
+        journal.keep(b);
+        fs::remove_dir(&blocked).unwrap();
+        let kept = Past::read(&home.journal()).unwrap().unwrap().processes;
+        let who: Vec<_> =
+            kept.iter().map(|kept| (&*kept.spec.name, kept.base_env.get("WHO").unwrap())).collect();
+        assert_eq!(who, [("a", &"a".to_owned()), ("b", &"b".to_owned())]);
+    }
 }

@@ -17,7 +17,7 @@ use crate::{
     local::Facts,
     log::Severity,
     moment::{Moment, Spoken},
-    watch::{Event, Machine, Step},
+    watch::{Event, Machine, Step, tell},
 };
 
 /// How the workflows are.
@@ -131,10 +131,6 @@ impl Workflows {
 }
 
 type Steps = Vec<Step<Deed>>;
-
-fn tell(steps: &mut Steps, severity: Severity, text: String) {
-    steps.push(Step::Tell(severity, text));
-}
 
 impl Machine for Workflows {
     type Settings = Github;

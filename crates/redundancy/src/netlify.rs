@@ -16,7 +16,7 @@ use crate::{
     health::{Level, UnitHealth},
     log::Severity,
     moment::{Moment, Spoken},
-    watch::{Event, Machine, Step},
+    watch::{Event, Machine, Step, tell},
 };
 
 /// How the functions are.
@@ -88,10 +88,6 @@ struct Trouble {
 const MANIFEST: &str = "(manifest)";
 
 type Steps = Vec<Step<Deed>>;
-
-fn tell(steps: &mut Steps, severity: Severity, text: String) {
-    steps.push(Step::Tell(severity, text));
-}
 
 impl Functions {
     /// What is known of a function.

@@ -7,7 +7,7 @@ use crate::{
     health::{Level, PartHealth, SystemHealth, UnitHealth},
     log::Severity,
     moment::{Moment, Spoken},
-    watch::{Event, Machine, Step},
+    watch::{Event, Machine, Step, tell},
 };
 
 /// The parts, as of their last checks.
@@ -45,10 +45,6 @@ pub(crate) struct Orchestrator {
 }
 
 type Steps = Vec<Step<Deed>>;
-
-fn tell(steps: &mut Steps, severity: Severity, text: String) {
-    steps.push(Step::Tell(severity, text));
-}
 
 impl Orchestrator {
     fn look(&mut self, settings: &config::Orchestrator, now: Moment, steps: &mut Steps) {

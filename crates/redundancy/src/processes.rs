@@ -14,7 +14,7 @@ use crate::{
     health::{Level, UnitHealth},
     log::Severity,
     moment::{Moment, Spoken},
-    watch::{Event, Machine, Step},
+    watch::{Event, Machine, Step, tell},
 };
 
 /// What the daemon says.
@@ -109,10 +109,6 @@ struct Trouble {
 
 /// What a machine wants.
 type Steps = Vec<Step<Deed>>;
-
-fn tell(steps: &mut Steps, severity: Severity, text: String) {
-    steps.push(Step::Tell(severity, text));
-}
 
 impl Machine for Processes {
     type Settings = Pm2;

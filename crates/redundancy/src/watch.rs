@@ -40,6 +40,11 @@ pub(crate) enum Step<D> {
     Tell(Severity, String),
 }
 
+/// Adds a line for the log.
+pub(crate) fn tell<D>(steps: &mut Vec<Step<D>>, severity: Severity, text: String) {
+    steps.push(Step::Tell(severity, text));
+}
+
 /// The decisions of a part: pure, without a clock. It is what the part remembers.
 pub(crate) trait Machine: Serialize + DeserializeOwned + Default {
     type Settings;

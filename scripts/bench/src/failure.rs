@@ -1,33 +1,45 @@
-//! Why a measurement could not be taken.
+//! Why a run could not be gone on with.
 
 use std::{fmt::Display, io, path::Path};
 
-/// What ends the benchmark.
+/// What ends it.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// Ctrl-C, or another signal that asks to end.
     #[error("interrupted")]
     Interrupted,
     /// The system refused something.
     #[error("{doing}: {error}")]
-    System { doing: String, error: io::Error },
-    /// A command that is measured, or prepares it, did not succeed.
+    System {
+        /// What was being done, or the file that it was about.
+        doing: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// A command did not succeed.
     #[error("`{command}` ended with {outcome}: {said}")]
-    Command { command: String, outcome: String, said: String },
-    /// A subject did not do what the figure would be about.
+    Command {
+        /// What was run.
+        command: String,
+        /// How it ended.
+        outcome: String,
+        /// What it wrote on standard error.
+        said: String,
+    },
+    /// Something did not work that had to.
     #[error("{0}")]
     Unexpected(String),
 }
 
-/// What a measurement gives.
-pub(crate) type Outcome<T> = Result<T, Failure>;
+/// What a step gives.
+pub type Outcome<T> = Result<T, Failure>;
 
 /// For `map_err`: what was being done.
-pub(crate) fn doing<E: Into<io::Error>>(what: impl Display) -> impl FnOnce(E) -> Failure {
+pub fn doing<E: Into<io::Error>>(what: impl Display) -> impl FnOnce(E) -> Failure {
     move |error| Failure::System { doing: what.to_string(), error: error.into() }
 }
 
 /// For `map_err`: the file that it was about.
-pub(crate) fn at<E: Into<io::Error>>(path: &Path) -> impl FnOnce(E) -> Failure {
+pub fn at<E: Into<io::Error>>(path: &Path) -> impl FnOnce(E) -> Failure {
     doing(path.display())
 }

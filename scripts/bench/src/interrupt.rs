@@ -23,7 +23,7 @@ static RAISED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 const SLICE: Duration = Duration::from_millis(50);
 
 /// From now on the signals that ask to end raise the flag.
-pub(crate) fn listen() -> io::Result<()> {
+pub fn listen() -> io::Result<()> {
     for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&RAISED))?;
     }
@@ -31,12 +31,12 @@ pub(crate) fn listen() -> io::Result<()> {
 }
 
 /// Fails once a signal has come.
-pub(crate) fn check() -> Outcome<()> {
+pub fn check() -> Outcome<()> {
     if RAISED.load(Ordering::Relaxed) { Err(Failure::Interrupted) } else { Ok(()) }
 }
 
 /// Does nothing for a while.
-pub(crate) fn pause(duration: Duration) -> Outcome<()> {
+pub fn pause(duration: Duration) -> Outcome<()> {
     let end = Instant::now() + duration;
     loop {
         check()?;
@@ -47,20 +47,22 @@ pub(crate) fn pause(duration: Duration) -> Outcome<()> {
     }
 }
 
-/// Waits until `condition` gives something, at most for `limit`; then fails with what did not happen.
-pub(crate) fn wait_for<T>(
-    what: &str,
-    limit: Duration,
-    mut condition: impl FnMut() -> Option<T>,
-) -> Outcome<T> {
+/// Waits until `condition` gives something, at most for `limit`.
+pub fn within<T>(limit: Duration, mut condition: impl FnMut() -> Option<T>) -> Outcome<Option<T>> {
     let end = Instant::now() + limit;
     loop {
         if let Some(found) = condition() {
-            return Ok(found);
+            return Ok(Some(found));
         }
         if Instant::now() > end {
-            return Err(Failure::Unexpected(format!("{what}: not within {} s", limit.as_secs())));
+            return Ok(None);
         }
         pause(Duration::from_millis(1))?;
     }
+}
+
+/// [`within`], failing with what did not happen.
+pub fn wait_for<T>(what: &str, limit: Duration, condition: impl FnMut() -> Option<T>) -> Outcome<T> {
+    let late = || Failure::Unexpected(format!("{what}: not within {} s", limit.as_secs()));
+    within(limit, condition)?.ok_or_else(late)
 }

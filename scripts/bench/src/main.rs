@@ -4,9 +4,7 @@
 //! a sheet, and the table shows their medians, ratios and targets. All that was started ends with its subject,
 //! also on an error or a signal.
 
-mod failure;
 mod floor;
-mod interrupt;
 mod manager;
 mod measures;
 mod options;
@@ -27,6 +25,7 @@ use std::{
 };
 
 use clap::Parser;
+use rpm_bench::{failure, interrupt};
 
 use crate::{
     failure::{Failure, Outcome, doing},

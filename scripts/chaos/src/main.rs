@@ -8,11 +8,9 @@
 mod apps;
 mod check;
 mod deed;
-mod failure;
 mod faults;
 mod lines;
 mod options;
-mod pause;
 mod procs;
 mod random;
 mod stage;
@@ -28,6 +26,7 @@ use std::{
 };
 
 use clap::Parser;
+use rpm_bench::{failure, interrupt};
 
 use crate::{
     failure::{Failure, Outcome, at, doing},
@@ -54,7 +53,7 @@ fn main() -> ExitCode {
 
 /// All rounds. True if nothing was violated.
 fn run(options: &Options) -> Outcome<bool> {
-    pause::listen().map_err(doing("listening to signals"))?;
+    interrupt::listen().map_err(doing("listening to signals"))?;
     let mut faults = options.faults()?;
     if faults.contains(&Fault::Disk)
         && let Err(reason) = enter_namespace()

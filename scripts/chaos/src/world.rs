@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::{
     apps::{self, App},
     failure::{Failure, Outcome, at, doing},
-    pause::{pause, within},
+    interrupt::{pause, within},
     procs::Procs,
 };
 

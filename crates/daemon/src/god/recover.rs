@@ -58,13 +58,12 @@ impl God {
         let process = self.table.restore(kept, &self.home, now);
         process.has_strays = true;
         let treekill = process.spec.treekill;
-        let restart_time = process.life.restart_time;
         if let (Some(run), Some(birth)) = (noted, birth)
-            && Self::is_child(run.pid, birth)
+            && is_child(run.pid, birth)
         {
             // It may have ended: then it is taken in like any child.
             self.table.own(run.pid, id);
-            self.resume(id, Attached { birth: Some(birth), restart_time, ..Attached::default() });
+            self.resume(id, Attached { birth: Some(birth), ..Attached::default() });
             return self.go_on(id, &phase, now);
         }
         if let (Some(run), Some(birth)) = (noted, birth)
@@ -202,9 +201,8 @@ impl God {
     fn adopt(&mut self, id: ProcessId, main: Member, birth: u64) {
         self.table.own(main.pid, id);
         self.await_end(id, main.pid, main.pidfd());
-        let restart_time = self.table.get(id).map_or(0, |process| process.life.restart_time);
         let (pid, adopted) = (main.pid, Some(main));
-        self.resume(id, Attached { birth: Some(birth), adopted, restart_time, ..Attached::default() });
+        self.resume(id, Attached { birth: Some(birth), adopted, ..Attached::default() });
         let Some(process) = self.table.get_mut(id) else { return };
         if let Some(value) = variable(pid, "NOTIFY_SOCKET").filter(|_| Signs::are_notified(&process.spec)) {
             let listener = Listener { id, run: process.run.number, inbox: self.messages.clone() };
@@ -212,6 +210,21 @@ impl God {
                 Ok(signs) => process.run.signs = signs,
                 Err(error) => tracing::error!("notifications of process {id}: {error}"),
             }
+        }
+    }
+
+    /// Everything that belongs to a run but its process: pumps, rotation, limits.
+    fn resume(&mut self, id: ProcessId, run: Attached) {
+        let Some(process) = self.table.get_mut(id) else { return };
+        process.runs += 1;
+        let restart_time = process.life.restart_time;
+        process.run = Attached { number: process.runs, restart_time, ..run };
+        if let Err(error) = super::starting::prepare_pumps(process, &self.home) {
+            tracing::error!("{error}");
+        }
+        self.rotator.expect(&process.logs);
+        if process.spec.max_memory_restart.is_some() {
+            self.expect_checks();
         }
     }
 
@@ -233,6 +246,12 @@ impl God {
             self.watch(id, members);
         }
     }
+}
+
+/// Whether that run is a child of this process: the image before this one began it.
+fn is_child(pid: i32, birth: u64) -> bool {
+    let me = std::process::id() as i32;
+    Stat::read(pid).is_some_and(|stat| stat.start == birth && stat.ppid == me)
 }
 
 /// Those that are no children of this daemon.

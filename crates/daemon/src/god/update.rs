@@ -19,7 +19,7 @@ use nix::{
     unistd::execv,
 };
 use rpm_core::{
-    Home, ProcessId,
+    Home,
     protocol::{DAEMON_VERB, Failure},
 };
 use tokio::sync::mpsc;
@@ -31,7 +31,7 @@ use crate::{
     node::{self, Cluster},
     ready::{Listener, Signs},
     sockets::Sockets,
-    table::{Attached, Replies},
+    table::Replies,
 };
 
 /// How long the other program may take to say whether it could, milliseconds.
@@ -191,27 +191,6 @@ impl God {
             Err(error) => tracing::error!("sockets that are held for apps: {error}"),
         }
         tracing::info!("took the place of the daemon before, with {} processes", self.table.iter().count());
-    }
-
-    /// Whether `id` has handed its run on to this image, which is its parent as the one before was.
-    pub(super) fn is_child(pid: i32, birth: u64) -> bool {
-        let me = std::process::id() as i32;
-        crate::procfs::Stat::read(pid).is_some_and(|stat| stat.start == birth && stat.ppid == me)
-    }
-
-    /// What belongs to the run of `id` besides its pid.
-    pub(super) fn resume(&mut self, id: ProcessId, run: Attached) {
-        let Some(process) = self.table.get_mut(id) else { return };
-        process.runs += 1;
-        let restart_time = process.life.restart_time;
-        process.run = Attached { number: process.runs, restart_time, ..run };
-        if let Err(error) = super::starting::prepare_pumps(process, &self.home) {
-            tracing::error!("{error}");
-        }
-        self.rotator.expect(&process.logs);
-        if process.spec.max_memory_restart.is_some() {
-            self.expect_checks();
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     check::Wanted,
     deed::Deed,
     failure::Outcome,
-    pause::{pause, within},
+    interrupt::{pause, within},
     procs::Procs,
     world::signal,
 };

@@ -1,7 +1,7 @@
 //! The daemon dies, is replaced, or is asked for much at once.
 
 use super::{Scene, Told};
-use crate::{deed::Deed, failure::Outcome, pause::pause};
+use crate::{deed::Deed, failure::Outcome, interrupt::pause};
 
 /// Milliseconds in which most verbs have ended.
 const VERB: usize = 150;

@@ -9,7 +9,7 @@ use crate::{
     apps::Kind,
     deed::Deed,
     failure::{Outcome, doing},
-    pause::pause,
+    interrupt::pause,
     procs::weight,
 };
 

@@ -12,7 +12,7 @@ use super::{Scene, Told};
 use crate::{
     deed::Deed,
     failure::{Failure, Outcome, at},
-    pause::pause,
+    interrupt::pause,
     random::Random,
     stage::Stage,
 };
