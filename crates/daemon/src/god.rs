@@ -24,7 +24,7 @@ use std::{
 };
 
 use rpm_core::{
-    Exit, Home, ProcessId,
+    Cause, Exit, Home, ProcessId, Why,
     protocol::{Event as Told, EventKind, Failure, Reply, Request},
 };
 use tokio::{
@@ -338,7 +338,7 @@ impl God {
             Request::Scale(scale) => self.scale(&scale, &replies),
             Request::Flush(selector) => self.flush(selector.as_ref(), &replies),
             Request::Save { force } => self.save(force, &replies),
-            Request::Resurrect { dump } => self.resurrect(dump.as_deref(), &replies),
+            Request::Resurrect { dump } => self.resurrect(dump.as_deref(), Cause::Resurrect, &replies),
             Request::ReloadLogs => self.reload_logs(),
             Request::RotateLogs(selector) => {
                 if let Err(failure) = self.rotate_logs(&selector) {
@@ -439,11 +439,13 @@ impl God {
             let Self { ticks, table, .. } = self;
             ticks.due(now, |id| table.get(id).and_then(|process| process.tick))
         } {
+            let mut due = now;
             if let Some(process) = self.table.get_mut(id) {
+                due = process.tick.unwrap_or(now);
                 process.tick = process.next_tick(now);
             }
             self.arm_tick(id);
-            self.post(id, Event::Tick);
+            self.post(id, Event::Tick(Why::tick(due)));
         }
         if clock_jumped {
             let ids: Vec<_> = self.table.iter().map(|process| process.id).collect();
@@ -505,7 +507,7 @@ impl God {
             EventKind::Online => {
                 tracing::info!("{label} online");
                 if process.outdated {
-                    self.queue.push_back((id, Event::Restart));
+                    self.queue.push_back((id, Event::Restart(Cause::Watch.into())));
                 }
             }
             EventKind::Exit(exit) => tracing::info!("{label} exited with {exit}"),

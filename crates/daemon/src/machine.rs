@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use rpm_core::{AppSpec, Exit, Signal, Status, protocol::EventKind};
+use rpm_core::{AppSpec, Cause, Exit, Next, Signal, Status, Why, protocol::EventKind};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Now;
@@ -108,6 +108,9 @@ pub(crate) struct Run {
     pub started: Now,
     #[serde(default)]
     pub stage: Stage,
+    /// Why it was started.
+    #[serde(default)]
+    pub why: Why,
 }
 
 /// Where a process is. What is true only there is held only there.
@@ -149,6 +152,8 @@ pub(crate) enum Then {
     /// Start again, counted as a restart or not.
     Start {
         counted: bool,
+        #[serde(default)]
+        why: Why,
     },
     Forget,
 }
@@ -156,17 +161,17 @@ pub(crate) enum Then {
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    Start,
+    Start(Why),
     Stop,
-    Restart,
+    Restart(Why),
     /// A new run before the old one ends, where its kind can; else a restart.
-    Reload,
+    Reload(Why),
     Delete,
     /// A delete that lets it finish what it has, where its kind can.
     Release,
     Reset,
     /// The schedule fired.
-    Tick,
+    Tick(Why),
     Spawned {
         pid: i32,
     },
@@ -206,6 +211,8 @@ pub(crate) enum Effect {
     },
     /// The run that was started beside the present one takes its place.
     Promote,
+    /// A run has ended, or could not begin: note it.
+    Ended(Ended),
     /// Ask the whole tree to end.
     Ask(Ask),
     /// Send [`Event::Deadline`] at this time of the monotonic clock; replaces an earlier one.
@@ -217,6 +224,20 @@ pub(crate) enum Effect {
     Settled,
     /// Take it out of the table.
     Forget,
+}
+
+/// A run that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// `None` if it could not be started.
+    pub run: Option<Run>,
+    pub why: Why,
+    /// How; `None` if it could not be started.
+    pub exit: Option<Exit>,
+    /// What is done about it.
+    pub next: Next,
+    /// Why it was asked to end, where that was for another run.
+    pub asked_by: Option<Cause>,
 }
 
 /// The state of one process.
@@ -237,6 +258,9 @@ pub(crate) struct Life {
     pub exit: Option<Exit>,
     /// Why it is errored, or could not be stopped.
     pub error: Option<String>,
+    /// Why the run that is about to be started is; else the one that was started last.
+    #[serde(default)]
+    pub why: Why,
 }
 
 impl Life {
@@ -251,6 +275,7 @@ impl Life {
             started_at: now.wall,
             exit: None,
             error: None,
+            why: Why::default(),
         }
     }
 
@@ -296,42 +321,43 @@ impl Life {
     /// Where the process goes next, and what has to be done to get it there.
     pub(crate) fn step(&mut self, policy: &Policy, event: Event, now: Now) -> Vec<Effect> {
         match event {
-            Event::Start => match self.phase {
-                Phase::Stopped | Phase::Errored | Phase::Waiting => self.start_afresh(now),
+            Event::Start(why) => match self.phase {
+                Phase::Stopped | Phase::Errored | Phase::Waiting => self.start_afresh(why, now),
                 Phase::Starting | Phase::Online(_) => vec![Effect::Settled],
                 // Answered when it is ready.
                 Phase::Launching(_) | Phase::Replacing { .. } => vec![],
                 Phase::Draining { .. } | Phase::Stopping { .. } => {
-                    self.divert(Then::Start { counted: false })
+                    self.divert(Then::Start { counted: false, why })
                 }
             },
-            Event::Restart => match self.phase {
-                Phase::Stopped | Phase::Errored | Phase::Waiting => self.start_afresh(now),
+            Event::Restart(why) => match self.phase {
+                Phase::Stopped | Phase::Errored | Phase::Waiting => self.start_afresh(why, now),
                 Phase::Starting => vec![Effect::Settled],
                 Phase::Launching(run) | Phase::Online(run) => {
-                    self.begin_stop(run, Then::Start { counted: true }, policy, now)
+                    self.begin_stop(run, Then::Start { counted: true, why }, policy, now)
                 }
                 Phase::Replacing { old, new } => self.give_up(old, new, |life| {
-                    life.begin_stop(old, Then::Start { counted: true }, policy, now)
+                    life.begin_stop(old, Then::Start { counted: true, why }, policy, now)
                 }),
                 Phase::Draining { .. } | Phase::Stopping { .. } => {
-                    self.divert(Then::Start { counted: false })
+                    self.divert(Then::Start { counted: false, why })
                 }
             },
-            Event::Reload => match self.phase {
+            Event::Reload(why) => match self.phase {
                 Phase::Online(old) if policy.overlaps => {
+                    self.why = why;
                     self.phase = Phase::Replacing { old, new: None };
                     self.error = None;
                     vec![Effect::Spawn]
                 }
                 // Answered with the one that is under way.
                 Phase::Replacing { .. } => vec![],
-                _ => self.step(policy, Event::Restart, now),
+                _ => self.step(policy, Event::Restart(why), now),
             },
-            Event::Tick => match self.phase {
-                Phase::Stopped | Phase::Errored | Phase::Waiting => self.start_afresh(now),
+            Event::Tick(why) => match self.phase {
+                Phase::Stopped | Phase::Errored | Phase::Waiting => self.start_afresh(why, now),
                 Phase::Launching(run) | Phase::Online(run) => {
-                    self.begin_stop(run, Then::Start { counted: true }, policy, now)
+                    self.begin_stop(run, Then::Start { counted: true, why }, policy, now)
                 }
                 // A restart that is under way is this tick's restart; a stop that somebody asked for wins.
                 Phase::Starting
@@ -386,15 +412,20 @@ impl Life {
     fn happened(&mut self, policy: &Policy, event: Event, now: Now) -> Vec<Effect> {
         match event {
             Event::Spawned { pid } => {
-                self.spawned(Run { pid, started: now, stage: Stage::Spawned }, policy, now)
+                let why = self.why;
+                self.spawned(Run { pid, started: now, stage: Stage::Spawned, why }, policy, now)
             }
             Event::SpawnFailed { reason } => match self.phase {
                 Phase::Starting => {
                     self.phase = Phase::Errored;
                     self.error = Some(reason);
-                    vec![Effect::Emit(EventKind::Errored), Effect::Settled]
+                    vec![self.unstarted(Next::Errored), Effect::Emit(EventKind::Errored), Effect::Settled]
                 }
-                Phase::Replacing { old, .. } => self.stay(old, &reason),
+                Phase::Replacing { old, .. } => {
+                    let mut effects = self.stay(old, &reason);
+                    effects.insert(0, self.unstarted(Next::RolledBack));
+                    effects
+                }
                 _ => vec![],
             },
             Event::Exited { pid, exit } => match self.phase {
@@ -402,10 +433,13 @@ impl Life {
                     self.after_exit(run, exit, policy, now)
                 }
                 Phase::Draining { run, then } | Phase::Stopping { run, then, .. } if run.pid == pid => {
-                    self.after_stop(then, exit, now)
+                    self.after_stop(run, then, exit, now)
                 }
                 Phase::Replacing { old, new: Some(new) } if new.pid == pid => {
-                    self.stay(old, &format!("the new one ended with {exit} before it was up"))
+                    let mut effects =
+                        self.stay(old, &format!("the new one ended with {exit} before it was up"));
+                    effects.insert(0, ended(new, exit, Next::RolledBack));
+                    effects
                 }
                 // The new one is all there is: it goes on as if it had been started.
                 Phase::Replacing { old, new: Some(new) } if old.pid == pid => {
@@ -413,7 +447,11 @@ impl Life {
                     self.phase = Phase::Launching(new);
                     self.begin_run(new);
                     self.restart_time += 1;
-                    vec![Effect::Emit(EventKind::Exit(exit)), Effect::Promote]
+                    vec![
+                        Effect::Emit(EventKind::Exit(exit)),
+                        ended(old, exit, Next::Replaced),
+                        Effect::Promote,
+                    ]
                 }
                 // A late word about an older run.
                 _ => vec![],
@@ -469,8 +507,9 @@ impl Life {
     }
 
     /// A start that somebody asked for: the counters of the crash loop begin anew.
-    fn start_afresh(&mut self, now: Now) -> Vec<Effect> {
+    fn start_afresh(&mut self, why: Why, now: Now) -> Vec<Effect> {
         self.phase = Phase::Starting;
+        self.why = why;
         self.unstable_restarts = 0;
         self.prev_delay = 0;
         self.created_at = Some(now.wall);
@@ -572,6 +611,11 @@ impl Life {
         retired.into_iter().chain(then(self)).collect()
     }
 
+    /// The run that was to be started could not be.
+    fn unstarted(&self, next: Next) -> Effect {
+        Effect::Ended(Ended { run: None, why: self.why, exit: None, next, asked_by: None })
+    }
+
     fn up(&mut self, run: Run) -> Vec<Effect> {
         self.phase = Phase::Online(run);
         vec![Effect::Disarm, Effect::Emit(EventKind::Online), Effect::Settled]
@@ -598,16 +642,22 @@ impl Life {
         vec![]
     }
 
-    fn after_stop(&mut self, then: Then, exit: Exit, now: Now) -> Vec<Effect> {
+    fn after_stop(&mut self, run: Run, then: Then, exit: Exit, now: Now) -> Vec<Effect> {
         self.exit = Some(exit);
         self.error = None;
-        let mut effects = vec![Effect::Disarm, Effect::Emit(EventKind::Exit(exit))];
+        let (next, asked_by) = match then {
+            Then::Rest => (Next::Stopped, None),
+            Then::Forget => (Next::Deleted, None),
+            Then::Start { why, .. } => (Next::Restarted, Some(why.cause)),
+        };
+        let ended = Ended { run: Some(run), why: run.why, exit: Some(exit), next, asked_by };
+        let mut effects = vec![Effect::Disarm, Effect::Emit(EventKind::Exit(exit)), Effect::Ended(ended)];
         match then {
             Then::Rest => effects.extend(self.rest()),
             Then::Forget => effects.extend(self.forget()),
-            Then::Start { counted } => {
+            Then::Start { counted, why } => {
                 self.restart_time += u32::from(counted);
-                effects.extend(self.start_afresh(now));
+                effects.extend(self.start_afresh(why, now));
             }
         }
         effects
@@ -643,6 +693,7 @@ impl Life {
         let mut effects = vec![Effect::Emit(EventKind::Exit(exit))];
         let wanted = matches!(exit, Exit::Code(code) if policy.stop_exit_codes.contains(&code));
         if !policy.autorestart || wanted {
+            effects.push(ended(run, exit, if wanted { Next::StopExitCode } else { Next::Rests }));
             effects.extend(self.rest());
             return effects;
         }
@@ -656,10 +707,18 @@ impl Life {
                 self.phase = Phase::Errored;
                 self.error = Some(format!("{limit} unstable restarts in a row, the last with {exit}"));
                 self.unstable_restarts = 0;
+                effects.push(ended(run, exit, Next::Errored));
                 effects.extend([Effect::Emit(EventKind::Errored), Effect::Settled]);
                 return effects;
             }
         }
+        let (next, cause) = match (delay, policy.backoff) {
+            (0, _) => (Next::AtOnce, Cause::Autorestart),
+            (_, 0) => (Next::Delayed, Cause::RestartDelay),
+            _ => (Next::BackedOff, Cause::Backoff),
+        };
+        effects.push(ended(run, exit, next));
+        self.why = cause.into();
         if delay == 0 {
             effects.extend(self.spawn_again());
         } else {
@@ -679,4 +738,9 @@ impl Life {
             (_, previous) => (previous.saturating_mul(3) / 2).min(BACKOFF_CAP),
         }
     }
+}
+
+/// A run has ended by itself.
+fn ended(run: Run, exit: Exit, next: Next) -> Effect {
+    Effect::Ended(Ended { run: Some(run), why: run.why, exit: Some(exit), next, asked_by: None })
 }

@@ -17,7 +17,10 @@ use std::{
     },
 };
 
-use rpm_core::protocol::{NOTIFY_SOCKET, Reply};
+use rpm_core::{
+    Cause,
+    protocol::{NOTIFY_SOCKET, Reply},
+};
 use tokio::sync::mpsc;
 
 use crate::god::God;
@@ -55,7 +58,7 @@ impl God {
     /// Starts what was saved. That there is nothing is no failure; all else is told in the log.
     pub(crate) fn bring_back(&mut self) {
         let (replies, mut answers) = mpsc::channel(ANSWERS);
-        self.resurrect(None, &replies);
+        self.resurrect(None, Cause::Boot, &replies);
         while let Ok(answer) = answers.try_recv() {
             match answer {
                 Reply::Failed(rpm_core::protocol::Failure::NoDump) => {}

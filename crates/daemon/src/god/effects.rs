@@ -36,6 +36,7 @@ impl God {
                 }
             }
             Effect::Emit(what) => self.emit(id, what),
+            Effect::Ended(_) => {}
             Effect::Settled => self.settle(id),
             Effect::Forget => {
                 self.journal.forget(id);

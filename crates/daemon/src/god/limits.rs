@@ -2,6 +2,8 @@
 
 use std::{env, sync::LazyLock};
 
+use rpm_core::Cause;
+
 use super::God;
 use crate::{clock::Now, machine::Event};
 
@@ -41,7 +43,7 @@ impl God {
             }
         }
         for id in over {
-            self.post(id, Event::Reload);
+            self.post(id, Event::Reload(Cause::Memory.into()));
         }
         if limited {
             self.expect_checks();

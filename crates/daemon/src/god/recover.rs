@@ -1,6 +1,6 @@
 //! Taking over what a daemon that died has left: the same processes, ids and counters, and nothing twice.
 
-use rpm_core::{Exit, Home, Persona, ProcessId};
+use rpm_core::{Cause, Exit, Home, Persona, ProcessId};
 
 use super::God;
 use crate::{
@@ -107,7 +107,8 @@ impl God {
             (_, Some(run)) => self.post(id, Event::Exited { pid: run.pid, exit: Exit::Unknown }),
             (Phase::Starting, _) => {
                 process.life.phase = Phase::Stopped;
-                self.post(id, Event::Start);
+                let why = process.life.why;
+                self.post(id, Event::Start(why));
             }
             (Phase::Waiting, _) => {
                 let at = now.mono + process.life.prev_delay;
@@ -125,7 +126,7 @@ impl God {
         }
         let event = match then {
             Then::Rest => Event::Stop,
-            Then::Start { .. } => Event::Restart,
+            Then::Start { why, .. } => Event::Restart(why),
             Then::Forget => Event::Delete,
         };
         self.post(id, event);
@@ -177,7 +178,7 @@ impl God {
             process.life.phase = Phase::Stopped;
         }
         if was_up {
-            self.post(id, Event::Start);
+            self.post(id, Event::Start(Cause::Boot.into()));
         }
     }
 

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use rpm_core::{ProcessId, protocol::Reply};
+use rpm_core::{Cause, ProcessId, protocol::Reply};
 
 use super::{God, reply};
 use crate::{
@@ -156,7 +156,7 @@ impl God {
     fn order_reload(&mut self, id: ProcessId, replies: &Replies) {
         if let Some(process) = self.table.get_mut(id) {
             process.waiters.push(Waiter { replies: replies.clone(), created: false });
-            self.post(id, Event::Reload);
+            self.post(id, Event::Reload(Cause::Reload.into()));
         }
     }
 

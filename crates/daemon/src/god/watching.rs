@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use rpm_core::{AppSpec, ProcessId, Watch, protocol::Failure};
+use rpm_core::{AppSpec, Cause, ProcessId, Watch, protocol::Failure};
 
 use super::God;
 use crate::{
@@ -55,7 +55,7 @@ impl God {
                 Phase::Launching(_) => process.outdated = true,
                 // Its next run reads the new files.
                 Phase::Starting | Phase::Stopping { .. } => {}
-                _ => self.post(id, Event::Restart),
+                _ => self.post(id, Event::Restart(Cause::Watch.into())),
             }
         }
     }

@@ -19,6 +19,7 @@ struct World {
     armed: Option<u64>,
     signals: Vec<Signal>,
     settled: u32,
+    ended: Vec<Ended>,
     forgotten: bool,
 }
 
@@ -39,6 +40,7 @@ impl World {
             armed: None,
             signals: vec![],
             settled: 0,
+            ended: vec![],
             forgotten: false,
         }
     }
@@ -80,6 +82,7 @@ impl World {
                 Effect::Arm(at) => self.armed = Some(at),
                 Effect::Disarm => self.armed = None,
                 Effect::Settled => self.settled += 1,
+                Effect::Ended(ended) => self.ended.push(ended),
                 Effect::Forget => {
                     assert_eq!((self.child, self.second), (None, None), "forgotten with a child");
                     self.forgotten = true;
@@ -123,15 +126,92 @@ impl World {
         self
     }
 
+    /// Why its run was started.
+    fn cause(&self) -> Option<Cause> {
+        self.life.run().map(|run| run.why.cause)
+    }
+
+    /// Of the run that ended last: why it was started, and what followed.
+    fn story(&self) -> (Cause, Next) {
+        self.ended.last().map(|ended| (ended.why.cause, ended.next)).expect("one that ended")
+    }
+
     fn status(&self) -> Status {
         self.life.status()
     }
 }
 
 #[test]
+fn each_run_knows_why_it_was_started_and_what_follows() {
+    let mut world = World::new(|_| {});
+    world.event(Event::Start(Cause::User.into()));
+    assert_eq!(world.cause(), Some(Cause::User));
+    world.after(5_000).exits(Exit::Code(1));
+    assert_eq!((world.story(), world.cause()), ((Cause::User, Next::AtOnce), Some(Cause::Autorestart)));
+    world.event(Event::Tick(Why::tick(7))).exits(Exit::Signal(2));
+    assert_eq!(world.story(), (Cause::Autorestart, Next::Restarted));
+    assert_eq!(world.ended.last().unwrap().asked_by, Some(Cause::Cron));
+    assert_eq!(world.life.run().unwrap().why, Why::tick(7));
+    world.event(Event::Restart(Cause::Memory.into())).event(Event::Stop).exits(Exit::Signal(2));
+    assert_eq!(world.story(), (Cause::Cron, Next::Stopped), "a stop wins");
+    world.event(Event::Start(Cause::Dependency.into())).event(Event::Delete).exits(Exit::Code(0));
+    assert_eq!(world.story(), (Cause::Dependency, Next::Deleted));
+    assert_eq!(world.ended.len(), 4);
+}
+
+#[test]
+fn the_rule_that_restarted_it_is_told() {
+    let mut fixed = World::new(|app| app.restart_delay = Some(Millis(100)));
+    fixed.event(Event::Start(Cause::User.into())).exits(Exit::Code(1));
+    assert_eq!((fixed.story().1, fixed.cause()), (Next::Delayed, None));
+    fixed.after(100);
+    assert_eq!(fixed.cause(), Some(Cause::RestartDelay));
+    let mut growing = World::new(|app| app.exp_backoff_restart_delay = Some(Millis(100)));
+    growing.event(Event::Start(Cause::User.into())).exits(Exit::Code(1)).after(100);
+    assert_eq!((growing.story().1, growing.cause()), (Next::BackedOff, Some(Cause::Backoff)));
+    // Somebody who cannot wait.
+    growing.exits(Exit::Code(1)).event(Event::Start(Cause::User.into()));
+    assert_eq!(growing.cause(), Some(Cause::User));
+    let mut task = World::new(|app| app.autorestart = false);
+    task.event(Event::Start(Cause::User.into())).exits(Exit::Code(0));
+    assert_eq!(task.story().1, Next::Rests);
+    let mut content = World::new(|app| app.stop_exit_codes = vec![7]);
+    content.event(Event::Start(Cause::User.into())).exits(Exit::Code(7));
+    assert_eq!(content.story().1, Next::StopExitCode);
+    let mut hopeless = World::new(|app| app.max_restarts = Some(1));
+    hopeless.event(Event::Start(Cause::User.into())).exits(Exit::Code(7));
+    assert_eq!(hopeless.story().1, Next::Errored);
+}
+
+#[test]
+fn a_run_of_a_reload_is_one_and_the_old_one_keeps_its_cause() {
+    let mut world = worker();
+    world.event(Event::Reload(Cause::Memory.into())).reaches(Stage::Listening);
+    assert_eq!(world.cause(), Some(Cause::Memory));
+    world.retires();
+    world.event(Event::Reload(Cause::Reload.into())).second_exits(Exit::Code(3));
+    assert_eq!((world.story(), world.cause()), ((Cause::Reload, Next::RolledBack), Some(Cause::Memory)));
+    world.event(Event::Reload(Cause::Watch.into())).exits(Exit::Signal(11));
+    assert_eq!((world.story(), world.cause()), ((Cause::Memory, Next::Replaced), Some(Cause::Watch)));
+}
+
+#[test]
+fn a_life_of_an_earlier_version_has_causes_that_nobody_knows() {
+    let mut world = worker();
+    world.event(Event::Restart(Cause::User.into()));
+    let mut old = serde_json::to_value(&world.life).unwrap();
+    old.as_object_mut().unwrap().remove("why");
+    let stopping = old["phase"]["stopping"].as_object_mut().unwrap();
+    stopping["run"].as_object_mut().unwrap().remove("why");
+    stopping["then"]["start"].as_object_mut().unwrap().remove("why");
+    let life: Life = serde_json::from_value(old).unwrap();
+    assert_eq!(life.run().unwrap().why, Why::default());
+}
+
+#[test]
 fn a_crash_is_followed_by_a_restart() {
     let mut world = World::new(|_| {});
-    world.event(Event::Start).after(5_000).exits(Exit::Code(1));
+    world.event(Event::Start(Cause::User.into())).after(5_000).exits(Exit::Code(1));
     assert_eq!(world.status(), Status::Online);
     assert_eq!((world.life.restart_time, world.life.unstable_restarts), (1, 0));
 }
@@ -139,7 +219,7 @@ fn a_crash_is_followed_by_a_restart() {
 #[test]
 fn sixteen_quick_crashes_end_in_errored() {
     let mut world = World::new(|_| {});
-    world.event(Event::Start);
+    world.event(Event::Start(Cause::User.into()));
     for _ in 0..15 {
         world.after(10).exits(Exit::Code(1));
         assert_eq!(world.status(), Status::Online);
@@ -153,7 +233,7 @@ fn sixteen_quick_crashes_end_in_errored() {
 #[test]
 fn a_crash_loop_ends_however_long_after_the_first_start() {
     let mut world = World::new(|_| {});
-    world.event(Event::Start).after(100_000_000).exits(Exit::Signal(11));
+    world.event(Event::Start(Cause::User.into())).after(100_000_000).exits(Exit::Signal(11));
     for _ in 0..16 {
         assert_eq!(world.status(), Status::Online);
         world.after(10).exits(Exit::Signal(11));
@@ -167,7 +247,7 @@ fn a_declared_limit_holds_with_pauses_too() {
         app.max_restarts = Some(3);
         app.restart_delay = Some(Millis(60_000));
     });
-    world.event(Event::Start);
+    world.event(Event::Start(Cause::User.into()));
     for _ in 0..2 {
         world.exits(Exit::Code(1));
         assert_eq!(world.status(), Status::WaitingRestart);
@@ -181,7 +261,7 @@ fn a_declared_limit_holds_with_pauses_too() {
 #[test]
 fn pauses_grow_by_half_up_to_fifteen_seconds() {
     let mut world = World::new(|app| app.exp_backoff_restart_delay = Some(Millis(100)));
-    world.event(Event::Start);
+    world.event(Event::Start(Cause::User.into()));
     let mut pauses = vec![];
     for _ in 0..20 {
         world.exits(Exit::Code(1));
@@ -197,31 +277,31 @@ fn pauses_grow_by_half_up_to_fifteen_seconds() {
 #[test]
 fn a_task_rests_when_it_is_done_and_runs_again_at_each_tick() {
     let mut world = World::new(|app| app.autorestart = false);
-    world.event(Event::Start).after(10).exits(Exit::Code(0));
+    world.event(Event::Start(Cause::User.into())).after(10).exits(Exit::Code(0));
     assert_eq!(world.status(), Status::Stopped);
-    world.event(Event::Tick);
+    world.event(Event::Tick(Why::tick(7)));
     assert_eq!((world.status(), world.life.restart_time), (Status::Online, 0));
 }
 
 #[test]
 fn a_tick_restarts_what_runs_and_what_failed() {
     let mut world = World::new(|_| {});
-    world.event(Event::Start).event(Event::Tick);
+    world.event(Event::Start(Cause::User.into())).event(Event::Tick(Why::tick(7)));
     assert_eq!(world.status(), Status::Stopping);
-    world.event(Event::Tick).exits(Exit::Signal(2));
+    world.event(Event::Tick(Why::tick(7))).exits(Exit::Signal(2));
     assert_eq!((world.status(), world.life.restart_time), (Status::Online, 1));
     for _ in 0..16 {
         world.exits(Exit::Code(1));
     }
     assert_eq!(world.status(), Status::Errored);
-    world.event(Event::Tick);
+    world.event(Event::Tick(Why::tick(7)));
     assert_eq!(world.status(), Status::Online);
 }
 
 #[test]
 fn chosen_exit_codes_stop_and_a_signal_is_no_code() {
     let mut world = World::new(|app| app.stop_exit_codes = vec![0, 3]);
-    world.event(Event::Start).exits(Exit::Signal(9));
+    world.event(Event::Start(Cause::User.into())).exits(Exit::Signal(9));
     assert_eq!(world.status(), Status::Online);
     world.exits(Exit::Code(3));
     assert_eq!(world.status(), Status::Stopped);
@@ -230,7 +310,7 @@ fn chosen_exit_codes_stop_and_a_signal_is_no_code() {
 #[test]
 fn a_stop_escalates_to_sigkill() {
     let mut world = World::new(|_| {});
-    world.event(Event::Start).event(Event::Stop).after(1_599);
+    world.event(Event::Start(Cause::User.into())).event(Event::Stop).after(1_599);
     assert_eq!(world.signals, [Signal::INT]);
     world.after(1);
     assert_eq!(world.signals, [Signal::INT, Signal::KILL]);
@@ -243,7 +323,7 @@ fn a_stop_escalates_to_sigkill() {
 #[test]
 fn a_child_that_cannot_be_killed_is_told_and_never_doubled() {
     let mut world = World::new(|_| {});
-    world.event(Event::Start).event(Event::Restart).after(1_600);
+    world.event(Event::Start(Cause::User.into())).event(Event::Restart(Cause::Restart.into())).after(1_600);
     let settled = world.settled;
     world.after(1_600);
     assert_eq!((world.status(), world.settled), (Status::Stopping, settled + 1));
@@ -255,11 +335,19 @@ fn a_child_that_cannot_be_killed_is_told_and_never_doubled() {
 #[test]
 fn the_last_word_wins_but_a_delete_is_final() {
     let mut world = World::new(|_| {});
-    world.event(Event::Start).event(Event::Stop).event(Event::Start).exits(Exit::Signal(2));
+    world
+        .event(Event::Start(Cause::User.into()))
+        .event(Event::Stop)
+        .event(Event::Start(Cause::User.into()))
+        .exits(Exit::Signal(2));
     assert_eq!(world.status(), Status::Online);
-    world.event(Event::Restart).event(Event::Stop).exits(Exit::Signal(2));
+    world.event(Event::Restart(Cause::Restart.into())).event(Event::Stop).exits(Exit::Signal(2));
     assert_eq!(world.status(), Status::Stopped);
-    world.event(Event::Start).event(Event::Delete).event(Event::Restart).event(Event::Stop);
+    world
+        .event(Event::Start(Cause::User.into()))
+        .event(Event::Delete)
+        .event(Event::Restart(Cause::Restart.into()))
+        .event(Event::Stop);
     world.exits(Exit::Signal(2));
     assert!(world.forgotten);
 }
@@ -267,25 +355,29 @@ fn the_last_word_wins_but_a_delete_is_final() {
 #[test]
 fn a_start_during_the_pause_is_a_start_now() {
     let mut world = World::new(|app| app.restart_delay = Some(Millis(5_000)));
-    world.event(Event::Start).exits(Exit::Code(1)).event(Event::Start);
+    world
+        .event(Event::Start(Cause::User.into()))
+        .exits(Exit::Code(1))
+        .event(Event::Start(Cause::User.into()));
     assert_eq!((world.status(), world.armed), (Status::Online, None));
 }
 
 #[test]
 fn what_cannot_be_spawned_is_errored_with_the_reason() {
     let mut world = World::new(|_| {});
-    let effects = world.life.step(&world.policy, Event::Start, world.now);
+    let effects = world.life.step(&world.policy, Event::Start(Cause::User.into()), world.now);
     assert_eq!(effects, [Effect::Disarm, Effect::Spawn]);
     world.event(Event::SpawnFailed { reason: "no node".to_owned() });
     assert_eq!(world.status(), Status::Errored);
     assert_eq!(world.life.error.as_deref(), Some("no node"));
+    assert_eq!((world.story(), world.ended[0].run), ((Cause::User, Next::Errored), None));
     assert_eq!(world.settled, 1);
 }
 
 #[test]
 fn a_child_that_was_stopped_before_it_was_spawned_is_not_left_alone() {
     let mut world = World::new(|_| {});
-    world.life.step(&world.policy, Event::Start, world.now);
+    world.life.step(&world.policy, Event::Start(Cause::User.into()), world.now);
     world.event(Event::Stop);
     world.child = Some(7);
     world.event(Event::Spawned { pid: 7 });
@@ -303,17 +395,17 @@ fn slow_starter() -> World {
 #[test]
 fn one_that_announces_itself_is_up_when_it_has() {
     let mut world = slow_starter();
-    world.event(Event::Start);
+    world.event(Event::Start(Cause::User.into()));
     assert_eq!((world.status(), world.settled), (Status::Launching, 0));
     // A second start waits with the first.
-    world.event(Event::Start).reaches(Stage::Ready).reaches(Stage::Ready);
+    world.event(Event::Start(Cause::User.into())).reaches(Stage::Ready).reaches(Stage::Ready);
     assert_eq!((world.status(), world.settled, world.armed), (Status::Online, 1, None));
 }
 
 #[test]
 fn one_that_does_not_announce_itself_is_taken_to_be_up() {
     let mut world = slow_starter();
-    world.event(Event::Start).after(499);
+    world.event(Event::Start(Cause::User.into())).after(499);
     assert_eq!(world.status(), Status::Launching);
     world.after(1);
     assert_eq!((world.status(), world.settled), (Status::Online, 1));
@@ -322,11 +414,14 @@ fn one_that_does_not_announce_itself_is_taken_to_be_up() {
 #[test]
 fn a_launch_can_be_stopped_restarted_and_can_crash() {
     let mut world = slow_starter();
-    world.event(Event::Start).event(Event::Stop);
+    world.event(Event::Start(Cause::User.into())).event(Event::Stop);
     assert_eq!(world.status(), Status::Stopping);
     world.reaches(Stage::Ready).exits(Exit::Signal(2));
     assert_eq!(world.status(), Status::Stopped);
-    world.event(Event::Start).event(Event::Restart).exits(Exit::Signal(2));
+    world
+        .event(Event::Start(Cause::User.into()))
+        .event(Event::Restart(Cause::Restart.into()))
+        .exits(Exit::Signal(2));
     assert_eq!((world.status(), world.life.restart_time), (Status::Launching, 1));
     world.exits(Exit::Code(1));
     assert_eq!((world.status(), world.life.restart_time), (Status::Launching, 2));
@@ -335,7 +430,7 @@ fn a_launch_can_be_stopped_restarted_and_can_crash() {
 #[test]
 fn a_message_can_stand_for_the_signal_but_not_for_sigkill() {
     let mut world = World::new(|app| app.shutdown_with_message = true);
-    world.event(Event::Start).event(Event::Stop);
+    world.event(Event::Start(Cause::User.into())).event(Event::Stop);
     assert_eq!(world.signals, []);
     world.after(1_600);
     assert_eq!(world.signals, [Signal::KILL]);
@@ -348,14 +443,14 @@ fn make_worker(app: &mut AppSpec) {
 
 fn worker() -> World {
     let mut world = World::new(make_worker);
-    world.event(Event::Start).reaches(Stage::Booted).reaches(Stage::Listening);
+    world.event(Event::Start(Cause::User.into())).reaches(Stage::Booted).reaches(Stage::Listening);
     world
 }
 
 #[test]
 fn a_worker_is_up_when_node_has_started() {
     let mut world = World::new(make_worker);
-    world.event(Event::Start);
+    world.event(Event::Start(Cause::User.into()));
     assert_eq!(world.status(), Status::Launching);
     world.reaches(Stage::Booted);
     assert_eq!(world.status(), Status::Online);
@@ -365,7 +460,7 @@ fn a_worker_is_up_when_node_has_started() {
 fn a_reload_gives_the_old_run_away_when_the_new_one_listens() {
     let mut world = worker();
     let (old, settled) = (world.child.unwrap(), world.settled);
-    world.after(500).event(Event::Reload).reaches(Stage::Booted);
+    world.after(500).event(Event::Reload(Cause::Reload.into())).reaches(Stage::Booted);
     assert_eq!((world.child, world.status()), (Some(old), Status::Online));
     world.reaches(Stage::Listening);
     assert_eq!((world.child, world.status()), (Some(old + 1), Status::Online));
@@ -379,14 +474,14 @@ fn a_reload_gives_the_old_run_away_when_the_new_one_listens() {
 fn a_reload_that_is_not_up_in_time_changes_nothing() {
     let mut world = worker();
     let (old, settled) = (world.child.unwrap(), world.settled);
-    world.event(Event::Reload).reaches(Stage::Booted).after(3_000);
+    world.event(Event::Reload(Cause::Reload.into())).reaches(Stage::Booted).after(3_000);
     assert_eq!((world.child, &*world.retired, world.status()), (Some(old), &[old + 1][..], Status::Online));
     assert_eq!((world.settled, world.life.restart_time), (settled, 0));
     world.retires();
     assert_eq!(world.settled, settled + 1);
     assert!(world.life.error.as_deref().unwrap().contains("listen_timeout"));
     // The next one succeeds, and nothing of the failure is left.
-    world.event(Event::Reload).reaches(Stage::Listening).retires();
+    world.event(Event::Reload(Cause::Reload.into())).reaches(Stage::Listening).retires();
     assert_eq!((world.life.restart_time, &world.life.error), (1, &None));
 }
 
@@ -394,10 +489,10 @@ fn a_reload_that_is_not_up_in_time_changes_nothing() {
 fn a_reload_whose_new_run_ends_or_cannot_start_changes_nothing() {
     let mut world = worker();
     let (old, settled) = (world.child, world.settled);
-    world.event(Event::Reload).second_exits(Exit::Code(3));
+    world.event(Event::Reload(Cause::Reload.into())).second_exits(Exit::Code(3));
     assert_eq!((world.child, world.status(), world.settled), (old, Status::Online, settled + 1));
     assert!(world.life.error.as_deref().unwrap().contains("code 3"));
-    world.life.step(&world.policy, Event::Reload, world.now);
+    world.life.step(&world.policy, Event::Reload(Cause::Reload.into()), world.now);
     world.event(Event::SpawnFailed { reason: "no node".to_owned() });
     assert_eq!((world.child, world.status(), world.settled), (old, Status::Online, settled + 2));
     assert!(world.life.error.as_deref().unwrap().contains("no node"));
@@ -407,7 +502,7 @@ fn a_reload_whose_new_run_ends_or_cannot_start_changes_nothing() {
 fn the_new_run_of_a_reload_takes_over_from_one_that_dies() {
     let mut world = worker();
     let old = world.child.unwrap();
-    world.event(Event::Reload).exits(Exit::Signal(11));
+    world.event(Event::Reload(Cause::Reload.into())).exits(Exit::Signal(11));
     assert_eq!((world.child, world.status()), (Some(old + 1), Status::Launching));
     world.reaches(Stage::Booted);
     assert_eq!((world.status(), world.life.restart_time, world.retired.len()), (Status::Online, 1, 0));
@@ -416,7 +511,11 @@ fn the_new_run_of_a_reload_takes_over_from_one_that_dies() {
 #[test]
 fn a_worker_that_never_listened_need_not_listen_anew() {
     let mut world = World::new(make_worker);
-    world.event(Event::Start).reaches(Stage::Booted).event(Event::Reload).reaches(Stage::Booted);
+    world
+        .event(Event::Start(Cause::User.into()))
+        .reaches(Stage::Booted)
+        .event(Event::Reload(Cause::Reload.into()))
+        .reaches(Stage::Booted);
     assert_eq!(world.retired.len(), 0, "that Node has started proves nothing of the app");
     world.after(1_000);
     assert_eq!((world.retired.len(), world.life.restart_time), (1, 1));
@@ -425,12 +524,12 @@ fn a_worker_that_never_listened_need_not_listen_anew() {
 #[test]
 fn what_shows_nothing_is_reloaded_when_it_has_lived_a_while() {
     let mut world = World::new(|app| app.reload = Some(rpm_core::Reload::Overlap));
-    world.event(Event::Start).event(Event::Reload).after(999);
+    world.event(Event::Start(Cause::User.into())).event(Event::Reload(Cause::Reload.into())).after(999);
     assert_eq!(world.retired.len(), 0);
     world.after(1);
     assert_eq!(world.retired.len(), 1);
     let mut world = World::new(|_| {});
-    world.event(Event::Start).event(Event::Reload);
+    world.event(Event::Start(Cause::User.into())).event(Event::Reload(Cause::Reload.into()));
     assert_eq!((world.status(), world.second), (Status::Stopping, None), "a plain restart");
 }
 
@@ -438,11 +537,11 @@ fn what_shows_nothing_is_reloaded_when_it_has_lived_a_while() {
 fn a_stop_a_restart_and_a_delete_win_over_a_reload() {
     for (event, after) in [
         (Event::Stop, Status::Stopped),
-        (Event::Restart, Status::Launching),
+        (Event::Restart(Cause::Restart.into()), Status::Launching),
         (Event::Delete, Status::Stopped),
     ] {
         let mut world = worker();
-        world.event(Event::Reload).event(event.clone());
+        world.event(Event::Reload(Cause::Reload.into())).event(event.clone());
         assert_eq!((world.status(), world.retired.len()), (Status::Stopping, 1), "{event:?}");
         world.exits(Exit::Signal(2)).retires();
         assert_eq!((world.status(), world.forgotten), (after, event == Event::Delete));
@@ -471,12 +570,12 @@ fn a_worker_that_is_released_finishes_what_it_has() {
 
 fn any_event() -> impl Strategy<Value = Option<Event>> {
     prop_oneof![
-        Just(Some(Event::Start)),
+        Just(Some(Event::Start(Cause::User.into()))),
         Just(Some(Event::Stop)),
-        Just(Some(Event::Restart)),
-        Just(Some(Event::Tick)),
+        Just(Some(Event::Restart(Cause::Restart.into()))),
+        Just(Some(Event::Tick(Why::tick(7)))),
         Just(Some(Event::Reset)),
-        Just(Some(Event::Reload)),
+        Just(Some(Event::Reload(Cause::Reload.into()))),
         Just(Some(Event::Release)),
         Just(Some(Event::Drained)),
         Just(Some(Event::Retired)),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rpm_core::{
-    AppSpec, Selector,
+    AppSpec, Cause, Selector,
     protocol::{Act, Action, Failure, Reply},
 };
 use serde_json::{Map, Value};
@@ -19,10 +19,10 @@ impl God {
     /// Does one thing to each selected process.
     pub(crate) fn act(&mut self, act: &Act, replies: &Replies) {
         let event = match act.action {
-            Action::Start => Event::Start,
+            Action::Start => Event::Start(Cause::User.into()),
             Action::Stop => Event::Stop,
-            Action::Restart => Event::Restart,
-            Action::Reload => Event::Reload,
+            Action::Restart => Event::Restart(Cause::Restart.into()),
+            Action::Reload => Event::Reload(Cause::Reload.into()),
             Action::Delete => Event::Delete,
             Action::Reset => Event::Reset,
             Action::ToggleWatch => return self.act_on_watch(&act.target, replies),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use rpm_core::{
-    Selector,
+    Cause, Selector,
     protocol::{Failure, Reply},
 };
 
@@ -52,8 +52,8 @@ impl God {
         }
     }
 
-    /// Starts what a dump names and is not there, instance by instance.
-    pub(crate) fn resurrect(&mut self, file: Option<&Path>, replies: &Replies) {
+    /// Starts what a dump names and is not there, instance by instance; `cause` is why.
+    pub(crate) fn resurrect(&mut self, file: Option<&Path>, cause: Cause, replies: &Replies) {
         if self.is_ending() {
             return refuse(replies, Failure::Ending);
         }
@@ -73,7 +73,7 @@ impl God {
             }
             let declaration =
                 Declaration { spec: saved.spec, base_env: saved.base_env, unique_id: saved.unique_id };
-            let id = self.create(declaration, saved.running, replies);
+            let id = self.create(declaration, saved.running.then_some(cause), replies);
             if let Some(process) = self.table.get_mut(id) {
                 process.instance = saved.instance;
             }

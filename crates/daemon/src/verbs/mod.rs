@@ -9,7 +9,7 @@ mod start;
 use std::sync::Arc;
 
 use rpm_core::{
-    AppSpec, Env, ProcessId,
+    AppSpec, Cause, Env, ProcessId,
     protocol::{EventKind, Reply},
 };
 
@@ -28,8 +28,8 @@ pub(crate) struct Declaration {
 }
 
 impl God {
-    /// Puts one process into the table and starts it if it is to be. The answer comes when it is up or has failed.
-    fn create(&mut self, declaration: Declaration, start: bool, replies: &Replies) -> ProcessId {
+    /// Puts one process into the table and starts it if there is a cause to. The answer comes when it is up or has failed.
+    fn create(&mut self, declaration: Declaration, start: Option<Cause>, replies: &Replies) -> ProcessId {
         let Declaration { spec, base_env, unique_id } = declaration;
         let process = self.table.declare(spec, base_env, unique_id, &self.home, Now::read());
         let id = process.id;
@@ -39,8 +39,8 @@ impl God {
         self.rewatch(is_watched, Some(replies));
         self.emit(id, EventKind::Created);
         self.keep(id);
-        if start {
-            self.post(id, Event::Start);
+        if let Some(cause) = start {
+            self.post(id, Event::Start(cause.into()));
         } else {
             self.settle(id);
         }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use rpm_core::protocol::{Failure, Scale, ScaleTo};
+use rpm_core::{
+    Cause,
+    protocol::{Failure, Scale, ScaleTo},
+};
 
 use super::{Declaration, refuse};
 use crate::{god::God, machine::Event, table::Replies};
@@ -33,7 +36,7 @@ impl God {
                 base_env: Arc::clone(&base_env),
                 unique_id: Arc::clone(&unique_id),
             };
-            self.create(declaration, true, replies);
+            self.create(declaration, Some(Cause::Scale), replies);
         }
         let surplus = &ids[..ids.len().saturating_sub(wanted)];
         if !surplus.is_empty() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rpm_core::{
-    AppSpec, Env, ExecMode, ProcessId,
+    AppSpec, Cause, Env, ExecMode, ProcessId,
     protocol::{Existing, Failure, Reply, StartApps},
 };
 
@@ -54,7 +54,7 @@ impl God {
                     self.reload(&ids, replies);
                 } else {
                     for &id in &ids {
-                        self.order(id, Event::Restart, replies);
+                        self.order(id, Event::Restart(Cause::Restart.into()), replies);
                     }
                 }
                 self.fit(&ids, &spec, &env, replies);
@@ -94,7 +94,7 @@ impl God {
                 base_env: Arc::clone(env),
                 unique_id: Arc::clone(&unique_id),
             };
-            self.create(declaration, spec.autostart, replies);
+            self.create(declaration, spec.autostart.then_some(Cause::User), replies);
         }
     }
 }
