@@ -18,6 +18,7 @@ mod names;
 mod output;
 mod packages;
 mod pid_files;
+mod queue;
 mod ready;
 mod redundancy;
 mod replacement;

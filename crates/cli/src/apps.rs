@@ -54,6 +54,7 @@ impl Declared {
         let mut loaded = rpm_ecosystem::load(Path::new(file), &options, &self.caller)
             .map_err(|error| tell(context.out, &error))?;
         configure(context, &mut loaded.apps)?;
+        context.max_parallel.merge(&loaded.max_parallel);
         for warning in loaded.warnings.rendered(false) {
             context.out.warn(&warning);
         }

@@ -8,7 +8,7 @@ use std::{
 
 use rpm_client::{ClientError, Connection};
 use rpm_core::{
-    Env, Home, Persona, ProcessId, ProcessInfo, ProcessSummary, Selector,
+    Env, Home, MaxParallel, Persona, ProcessId, ProcessInfo, ProcessSummary, Selector,
     protocol::{Reply, Request},
 };
 
@@ -43,6 +43,8 @@ pub(crate) struct Context<'a> {
     pub(crate) options: Options,
     /// Who was acted on by now.
     pub(crate) acted: Vec<ProcessId>,
+    /// What the files that were read say about the home.
+    pub(crate) max_parallel: MaxParallel,
     pub(crate) out: &'a mut Output,
 }
 
@@ -56,7 +58,7 @@ impl<'a> Context<'a> {
         let cwd = env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let home = Home::locate(persona, variable, &cwd)
             .ok_or_else(|| Failure::Error(format!("no home: set {} or HOME", persona.home_variable())))?;
-        Ok(Self { home, cwd, options, acted: Vec::new(), out })
+        Ok(Self { home, cwd, options, acted: Vec::new(), max_parallel: MaxParallel::default(), out })
     }
 
     pub(crate) fn persona(&self) -> Persona {

@@ -14,6 +14,7 @@ mod files;
 mod foreground;
 mod host;
 mod logs;
+mod max_parallel;
 mod module_conf;
 mod monit;
 mod output;

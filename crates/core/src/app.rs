@@ -272,6 +272,11 @@ impl AppSpec {
         self.extras.get("pmx_module") == Some(&serde_json::Value::Bool(true))
     }
 
+    /// Whether it is meant to end.
+    pub fn is_task(&self) -> bool {
+        !self.autorestart
+    }
+
     /// What shows that it is up, if anything was declared.
     pub fn readiness(&self) -> Option<Ready> {
         self.ready.clone().or_else(|| self.wait_ready.then_some(Ready::Ipc))

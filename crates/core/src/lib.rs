@@ -11,6 +11,7 @@ pub mod env;
 pub mod frame;
 pub mod home;
 pub mod listen;
+pub mod max_parallel;
 pub mod name;
 pub mod persona;
 pub mod pm2_env;
@@ -30,6 +31,7 @@ pub use app::{
 pub use env::Env;
 pub use home::Home;
 pub use listen::Listen;
+pub use max_parallel::MaxParallel;
 pub use persona::Persona;
 pub use process::{Exit, ProcessId, ProcessInfo, ProcessSummary};
 pub use ready::Ready;

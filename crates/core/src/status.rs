@@ -23,6 +23,9 @@ pub enum Status {
     /// Ended; will be started again after a delay.
     #[serde(rename = "waiting restart")]
     WaitingRestart,
+    /// To be started, as soon as fewer tasks run (`max_parallel`).
+    #[serde(rename = "queued")]
+    Queued,
 }
 
 impl Status {
@@ -35,6 +38,7 @@ impl Status {
             Self::Stopped => "stopped",
             Self::Errored => "errored",
             Self::WaitingRestart => "waiting restart",
+            Self::Queued => "queued",
         }
     }
 }
@@ -51,7 +55,9 @@ mod tests {
 
     #[test]
     fn the_wire_has_the_same_words() {
-        for status in [Status::Launching, Status::Online, Status::WaitingRestart, Status::Errored] {
+        for status in
+            [Status::Launching, Status::Online, Status::WaitingRestart, Status::Errored, Status::Queued]
+        {
             let json = serde_json::to_string(&status).unwrap();
             assert_eq!(json, format!("\"{status}\""));
         }

@@ -4,6 +4,7 @@
 //! its inputs between slices of it: starting 2,000 processes does not keep anybody else waiting.
 
 mod effects;
+mod gate;
 mod hear;
 mod inform;
 mod limits;
@@ -41,6 +42,7 @@ use crate::{
     machine::{Event, Phase},
     meter::Meter,
     node::Cluster,
+    places::Places,
     procfs::Kinship,
     ready::Signs,
     reap,
@@ -148,6 +150,8 @@ pub(crate) struct God {
     deadlines: Timers,
     /// Ticks of schedules on the wall clock, milliseconds.
     ticks: Timers,
+    /// Who runs and who waits where not all tasks may run at the same time.
+    places: Places,
     meter: Meter,
     /// When memory is next held against the limits, on the monotonic clock; `None` while nothing has a limit.
     next_check: Option<u64>,
@@ -202,6 +206,7 @@ impl God {
             queue: VecDeque::new(),
             deadlines: Timers::default(),
             ticks: Timers::default(),
+            places: Places::default(),
             meter: Meter::new(),
             next_check: None,
             kinship: None,
@@ -215,6 +220,7 @@ impl God {
             rotator,
             ending: None,
         };
+        god.load_max_parallel();
         match past {
             Some(past) => god.recover(past, handover.is_some()),
             // The daemon before it ended in good order, perhaps with the machine.
@@ -266,7 +272,7 @@ impl God {
                 () = sleep_until(deadline), if deadline.is_some() => god.fire_deadlines(),
                 () = sleep_until(god.next_check), if god.next_check.is_some() => god.check_limits(),
                 jumped = alarm.rings() => god.fire_ticks(jumped?),
-                () = tokio::task::yield_now(), if !god.queue.is_empty() => {}
+                () = tokio::task::yield_now(), if !god.queue.is_empty() || god.places.have_changed() => {}
             }
         }
     }
@@ -274,7 +280,8 @@ impl God {
     /// Feeds the machines from the queue, for one slice.
     fn work(&mut self) {
         let began = Instant::now();
-        while let Some((id, event)) = self.queue.pop_front() {
+        // What somebody wants comes before those who wait: a stop of all lets nobody in.
+        while let Some((id, event)) = self.queue.pop_front().or_else(|| self.next_admitted()) {
             self.feed(id, event);
             if began.elapsed() > SLICE {
                 break;
@@ -325,6 +332,7 @@ impl God {
         if let Some(process) = self.table.get_mut(id) {
             process.tidy_pid_file();
         }
+        self.attend(id);
     }
 
     fn answer(&mut self, call: Call) {

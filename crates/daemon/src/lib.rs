@@ -20,6 +20,7 @@ mod logs;
 mod machine;
 mod meter;
 mod node;
+mod places;
 mod procfs;
 mod readable;
 mod ready;

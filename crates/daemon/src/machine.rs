@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use rpm_core::{AppSpec, Cause, Exit, Next, Signal, Status, Why, protocol::EventKind};
+use rpm_core::{AppSpec, Cause, Exit, MaxParallel, Next, Signal, Status, Why, protocol::EventKind};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Now;
@@ -39,6 +39,16 @@ pub(crate) struct Policy {
     pub overlaps: bool,
     /// A run can be told to take nothing new and to finish what it has.
     pub drains: bool,
+    /// What a start has to wait for, in this order.
+    pub gates: Vec<Gate>,
+}
+
+/// What a start may have to wait for. Who opens it is the daemon's matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Gate {
+    /// A place among the tasks that may run at the same time (`max_parallel`).
+    Place,
 }
 
 /// How far a run has come. What is further down comes later.
@@ -65,8 +75,8 @@ pub(crate) enum Ask {
 }
 
 impl Policy {
-    /// What `app` declares, with PM2's defaults.
-    pub(crate) fn of(app: &AppSpec) -> Self {
+    /// What `app` declares, with PM2's defaults, in a home where so many tasks may run.
+    pub(crate) fn of(app: &AppSpec, max_parallel: &MaxParallel) -> Self {
         Self {
             autorestart: app.autorestart,
             max_restarts: app.max_restarts,
@@ -88,6 +98,7 @@ impl Policy {
             listen_timeout: app.listen_timeout.unwrap_or(AppSpec::DEFAULT_LISTEN_TIMEOUT).0,
             overlaps: app.overlaps(),
             drains: app.is_cluster(),
+            gates: if max_parallel.limits(app) { vec![Gate::Place] } else { Vec::new() },
         }
     }
 
@@ -118,6 +129,12 @@ pub(crate) struct Run {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Phase {
     Stopped,
+    /// It is to be started, and waits at a gate.
+    Held {
+        gate: Gate,
+        /// Since when it should run, milliseconds since the epoch.
+        due: i64,
+    },
     /// A spawn was ordered; its outcome is the next event.
     Starting,
     /// Spawned; it has not said yet that it is ready.
@@ -172,6 +189,8 @@ pub(crate) enum Event {
     Reset,
     /// The schedule fired.
     Tick(Why),
+    /// This gate has let it pass.
+    Admit(Gate),
     Spawned {
         pid: i32,
     },
@@ -201,6 +220,8 @@ pub(crate) enum Event {
 pub(crate) enum Effect {
     /// Start a run; beside the present one, if there is one.
     Spawn,
+    /// Let it through this gate: with [`Event::Admit`], at once if that can be.
+    Enter(Gate),
     /// Have it take nothing new and finish what it has.
     Drain,
     /// Give a run away and see to its end, after it has finished what it has or at once. Then comes
@@ -287,6 +308,7 @@ impl Life {
             Phase::Online(_) | Phase::Replacing { .. } => Status::Online,
             Phase::Draining { .. } | Phase::Stopping { .. } => Status::Stopping,
             Phase::Waiting => Status::WaitingRestart,
+            Phase::Held { gate: Gate::Place, .. } => Status::Queued,
             Phase::Errored => Status::Errored,
         }
     }
@@ -299,14 +321,15 @@ impl Life {
             | Phase::Replacing { old: run, .. }
             | Phase::Draining { run, .. }
             | Phase::Stopping { run, .. } => Some(run),
-            Phase::Stopped | Phase::Starting | Phase::Waiting | Phase::Errored => None,
+            Phase::Stopped | Phase::Held { .. } | Phase::Starting | Phase::Waiting | Phase::Errored => None,
         }
     }
 
     /// Whether it runs, or is on its way to.
     pub(crate) fn is_wanted_up(&self) -> bool {
         match self.phase {
-            Phase::Starting
+            Phase::Held { .. }
+            | Phase::Starting
             | Phase::Launching(_)
             | Phase::Online(_)
             | Phase::Replacing { .. }
@@ -322,8 +345,8 @@ impl Life {
     pub(crate) fn step(&mut self, policy: &Policy, event: Event, now: Now) -> Vec<Effect> {
         match event {
             Event::Start(why) => match self.phase {
-                Phase::Stopped | Phase::Errored | Phase::Waiting => self.start_afresh(why, now),
-                Phase::Starting | Phase::Online(_) => vec![Effect::Settled],
+                Phase::Stopped | Phase::Errored | Phase::Waiting => self.start_afresh(why, policy, now),
+                Phase::Held { .. } | Phase::Starting | Phase::Online(_) => vec![Effect::Settled],
                 // Answered when it is ready.
                 Phase::Launching(_) | Phase::Replacing { .. } => vec![],
                 Phase::Draining { .. } | Phase::Stopping { .. } => {
@@ -331,8 +354,8 @@ impl Life {
                 }
             },
             Event::Restart(why) => match self.phase {
-                Phase::Stopped | Phase::Errored | Phase::Waiting => self.start_afresh(why, now),
-                Phase::Starting => vec![Effect::Settled],
+                Phase::Stopped | Phase::Errored | Phase::Waiting => self.start_afresh(why, policy, now),
+                Phase::Held { .. } | Phase::Starting => vec![Effect::Settled],
                 Phase::Launching(run) | Phase::Online(run) => {
                     self.begin_stop(run, Then::Start { counted: true, why }, policy, now)
                 }
@@ -355,18 +378,21 @@ impl Life {
                 _ => self.step(policy, Event::Restart(why), now),
             },
             Event::Tick(why) => match self.phase {
-                Phase::Stopped | Phase::Errored | Phase::Waiting => self.start_afresh(why, now),
+                Phase::Stopped | Phase::Errored | Phase::Waiting => self.start_afresh(why, policy, now),
                 Phase::Launching(run) | Phase::Online(run) => {
                     self.begin_stop(run, Then::Start { counted: true, why }, policy, now)
                 }
-                // A restart that is under way is this tick's restart; a stop that somebody asked for wins.
-                Phase::Starting
+                // A start that is under way is this tick's; a stop that somebody asked for wins.
+                Phase::Held { .. }
+                | Phase::Starting
                 | Phase::Replacing { .. }
                 | Phase::Draining { .. }
                 | Phase::Stopping { .. } => vec![],
             },
             Event::Stop => match self.phase {
-                Phase::Stopped | Phase::Errored | Phase::Waiting | Phase::Starting => self.rest(),
+                Phase::Stopped | Phase::Errored | Phase::Waiting | Phase::Held { .. } | Phase::Starting => {
+                    self.rest()
+                }
                 Phase::Launching(run) | Phase::Online(run) => self.begin_stop(run, Then::Rest, policy, now),
                 Phase::Replacing { old, new } => {
                     self.give_up(old, new, |life| life.begin_stop(old, Then::Rest, policy, now))
@@ -380,7 +406,9 @@ impl Life {
                 }
             },
             Event::Delete => match self.phase {
-                Phase::Stopped | Phase::Errored | Phase::Waiting | Phase::Starting => self.forget(),
+                Phase::Stopped | Phase::Errored | Phase::Waiting | Phase::Held { .. } | Phase::Starting => {
+                    self.forget()
+                }
                 Phase::Launching(run)
                 | Phase::Online(run)
                 | Phase::Draining { run, .. }
@@ -411,6 +439,12 @@ impl Life {
     /// Where it goes after what nobody asked for.
     fn happened(&mut self, policy: &Policy, event: Event, now: Now) -> Vec<Effect> {
         match event {
+            Event::Admit(gate) => match self.phase {
+                Phase::Held { gate: at, due } if at == gate => {
+                    self.pass(policy.gates.iter().find(|next| **next > gate), due)
+                }
+                _ => vec![],
+            },
             Event::Spawned { pid } => {
                 let why = self.why;
                 self.spawned(Run { pid, started: now, stage: Stage::Spawned, why }, policy, now)
@@ -433,7 +467,7 @@ impl Life {
                     self.after_exit(run, exit, policy, now)
                 }
                 Phase::Draining { run, then } | Phase::Stopping { run, then, .. } if run.pid == pid => {
-                    self.after_stop(run, then, exit, now)
+                    self.after_stop(run, then, exit, policy, now)
                 }
                 Phase::Replacing { old, new: Some(new) } if new.pid == pid => {
                     let mut effects =
@@ -462,14 +496,16 @@ impl Life {
                 _ => vec![],
             },
             Event::Retired => match self.phase {
-                Phase::Stopped | Phase::Errored | Phase::Waiting | Phase::Online(_) => vec![Effect::Settled],
+                Phase::Stopped | Phase::Held { .. } | Phase::Errored | Phase::Waiting | Phase::Online(_) => {
+                    vec![Effect::Settled]
+                }
                 // Answered with what is under way.
                 _ => vec![],
             },
             Event::Deadline => match self.phase {
                 // PM2's rule: who says nothing in time is taken to be up.
                 Phase::Launching(run) => self.up(run),
-                Phase::Waiting => self.spawn_again(),
+                Phase::Waiting => self.spawn_again(policy, now),
                 // Where nothing shows that a run is up, it is one that lives.
                 Phase::Replacing { old, new: Some(new) } if policy.reloaded_at(old) <= Stage::Booted => {
                     self.take_over(old, new, now)
@@ -507,21 +543,38 @@ impl Life {
     }
 
     /// A start that somebody asked for: the counters of the crash loop begin anew.
-    fn start_afresh(&mut self, why: Why, now: Now) -> Vec<Effect> {
-        self.phase = Phase::Starting;
+    fn start_afresh(&mut self, why: Why, policy: &Policy, now: Now) -> Vec<Effect> {
         self.why = why;
         self.unstable_restarts = 0;
         self.prev_delay = 0;
         self.created_at = Some(now.wall);
         self.error = None;
-        vec![Effect::Disarm, Effect::Spawn]
+        let mut effects = vec![Effect::Disarm];
+        effects.extend(self.pass(policy.gates.first(), why.due.unwrap_or(now.wall)));
+        effects
+    }
+
+    /// A start that is `due` has come to `gate`; without one it begins.
+    fn pass(&mut self, gate: Option<&Gate>, due: i64) -> Vec<Effect> {
+        match gate {
+            Some(&gate) => {
+                self.phase = Phase::Held { gate, due };
+                vec![Effect::Enter(gate)]
+            }
+            None => {
+                self.phase = Phase::Starting;
+                vec![Effect::Spawn]
+            }
+        }
     }
 
     /// A restart that nobody asked for.
-    fn spawn_again(&mut self) -> Vec<Effect> {
-        self.phase = Phase::Starting;
+    fn spawn_again(&mut self, policy: &Policy, now: Now) -> Vec<Effect> {
         self.restart_time += 1;
-        vec![Effect::Emit(EventKind::Restart), Effect::Spawn]
+        let mut effects = vec![Effect::Emit(EventKind::Restart)];
+        // What it waited for when it was started has been; a place is needed for each run.
+        effects.extend(self.pass(policy.gates.iter().find(|gate| **gate == Gate::Place), now.wall));
+        effects
     }
 
     fn spawned(&mut self, run: Run, policy: &Policy, now: Now) -> Vec<Effect> {
@@ -642,7 +695,7 @@ impl Life {
         vec![]
     }
 
-    fn after_stop(&mut self, run: Run, then: Then, exit: Exit, now: Now) -> Vec<Effect> {
+    fn after_stop(&mut self, run: Run, then: Then, exit: Exit, policy: &Policy, now: Now) -> Vec<Effect> {
         self.exit = Some(exit);
         self.error = None;
         let (next, asked_by) = match then {
@@ -657,7 +710,7 @@ impl Life {
             Then::Forget => effects.extend(self.forget()),
             Then::Start { counted, why } => {
                 self.restart_time += u32::from(counted);
-                effects.extend(self.start_afresh(why, now));
+                effects.extend(self.start_afresh(why, policy, now));
             }
         }
         effects
@@ -720,7 +773,7 @@ impl Life {
         effects.push(ended(run, exit, next));
         self.why = cause.into();
         if delay == 0 {
-            effects.extend(self.spawn_again());
+            effects.extend(self.spawn_again(policy, now));
         } else {
             self.phase = Phase::Waiting;
             self.prev_delay = delay;

@@ -4,13 +4,16 @@
 use std::{fs, io, path::PathBuf, str::FromStr};
 
 use rpm_core::{
-    Bytes, Home, Persona,
+    Bytes, Home, MaxParallel, Persona,
     cron::{Schedule, Zone},
 };
 use serde_json::{Map, Value};
 
 /// The object of the file that is about the rotation of logs: the settings of the module `pm2-logrotate`.
 const ROTATION: &str = "pm2-logrotate";
+
+/// The object of the file that is about the daemon itself.
+const OWN: &str = "rpm";
 
 /// How logs are rotated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,8 +45,43 @@ pub(crate) enum SettingsError {
     File { path: PathBuf, error: io::Error },
     #[error("{path}: {error}")]
     Json { path: PathBuf, error: serde_json::Error },
-    #[error("{path}: {ROTATION}:{key}: {reason}")]
-    Value { path: PathBuf, key: &'static str, reason: String },
+    #[error("{path}: {key}: {reason}")]
+    Value { path: PathBuf, key: String, reason: String },
+}
+
+/// The whole file; nothing where there is none.
+fn read(home: &Home) -> Result<(PathBuf, Map<String, Value>), SettingsError> {
+    let path = home.root().join("module_conf.json");
+    match fs::read_to_string(&path) {
+        Ok(text) => match serde_json::from_str(&text) {
+            Ok(file) => Ok((path, file)),
+            Err(error) => Err(SettingsError::Json { path, error }),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((path, Map::new())),
+        Err(error) => Err(SettingsError::File { path, error }),
+    }
+}
+
+/// How many tasks may run at the same time: `rpm:max_parallel`, and `rpm:namespaces:NAME:max_parallel`.
+pub(crate) fn max_parallel(home: &Home) -> Result<MaxParallel, SettingsError> {
+    const KEY: &str = "max_parallel";
+    let (path, file) = read(home)?;
+    let Some(own) = file.get(OWN).and_then(Value::as_object) else { return Ok(MaxParallel::default()) };
+    let value = |settings: &Map<String, Value>, prefix: &str| {
+        Said(settings).value(KEY).map_err(|(key, reason)| SettingsError::Value {
+            path: path.clone(),
+            key: format!("{prefix}:{key}"),
+            reason,
+        })
+    };
+    let mut said = MaxParallel { home: value(own, OWN)?, ..MaxParallel::default() };
+    for (name, settings) in own.get("namespaces").and_then(Value::as_object).into_iter().flatten() {
+        let Some(settings) = settings.as_object() else { continue };
+        if let Some(limit) = value(settings, &format!("{OWN}:namespaces:{name}"))? {
+            said.namespaces.insert(name.clone(), limit);
+        }
+    }
+    Ok(said)
 }
 
 impl Rotation {
@@ -68,20 +106,11 @@ impl Rotation {
     /// The rotation of this home; `None` where logs are not rotated: by the setting `enabled`, else if it is PM2's
     /// and has no settings of pm2-logrotate.
     pub(crate) fn of(home: &Home) -> Result<Option<Self>, SettingsError> {
-        let path = home.root().join("module_conf.json");
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => "{}".to_owned(),
-            Err(error) => return Err(SettingsError::File { path, error }),
-        };
-        let file: Map<String, Value> = match serde_json::from_str(&text) {
-            Ok(file) => file,
-            Err(error) => return Err(SettingsError::Json { path, error }),
-        };
+        let (path, file) = read(home)?;
         let settings = file.get(ROTATION).and_then(Value::as_object);
         Self::read(settings, home.persona()).map_err(|(key, reason)| SettingsError::Value {
             path,
-            key,
+            key: format!("{ROTATION}:{key}"),
             reason,
         })
     }
@@ -159,19 +188,19 @@ mod tests {
 
     use super::*;
 
-    fn read(persona: Persona, settings: &Value) -> Result<Option<Rotation>, (&'static str, String)> {
+    fn rotation(persona: Persona, settings: &Value) -> Result<Option<Rotation>, (&'static str, String)> {
         Rotation::read(settings.as_object(), persona)
     }
 
     #[test]
     fn all_rotate_unless_told_otherwise_but_pm2_when_it_is_set_up() {
         let usual = Rotation::usual(Persona::Rpm);
-        assert_eq!(read(Persona::Rpm, &Value::Null), Ok(Some(usual)));
-        assert_eq!(read(Persona::Rpm, &json!({ "enabled": "false" })), Ok(None));
-        assert_eq!(read(Persona::Pm2, &Value::Null), Ok(None));
-        let container = read(Persona::Runtime, &Value::Null).unwrap().unwrap();
+        assert_eq!(rotation(Persona::Rpm, &Value::Null), Ok(Some(usual)));
+        assert_eq!(rotation(Persona::Rpm, &json!({ "enabled": "false" })), Ok(None));
+        assert_eq!(rotation(Persona::Pm2, &Value::Null), Ok(None));
+        let container = rotation(Persona::Runtime, &Value::Null).unwrap().unwrap();
         assert_eq!((container.retain, container.schedule), (Some(1), None));
-        let pm2 = read(Persona::Pm2, &json!({})).unwrap().unwrap();
+        let pm2 = rotation(Persona::Pm2, &json!({})).unwrap().unwrap();
         assert_eq!((pm2.max_total, pm2.schedule.unwrap().as_str()), (None, "0 0 * * *"));
     }
 
@@ -192,7 +221,7 @@ mod tests {
             interval: 5_000,
             modules: false,
         };
-        assert_eq!(read(Persona::Rpm, &settings), Ok(Some(expected)));
+        assert_eq!(rotation(Persona::Rpm, &settings), Ok(Some(expected)));
     }
 
     #[test]
@@ -203,8 +232,29 @@ mod tests {
             (json!({ "rotateInterval": "daily" }), "rotateInterval"),
             (json!({ "TZ": "Mars" }), "TZ"),
         ] {
-            assert_eq!(read(Persona::Rpm, &settings).unwrap_err().0, named);
+            assert_eq!(rotation(Persona::Rpm, &settings).unwrap_err().0, named);
         }
+    }
+
+    #[test]
+    fn the_number_of_tasks_is_of_the_home_and_of_namespaces() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = Home::new(directory.path().to_owned(), Persona::Rpm);
+        assert!(max_parallel(&home).unwrap().is_empty());
+        let write = |own: Value| {
+            fs::write(directory.path().join("module_conf.json"), json!({ "rpm": own }).to_string()).unwrap();
+        };
+        write(json!({ "max_parallel": "4", "namespaces": { "a": { "max_parallel": 2 }, "b": {} } }));
+        let said = max_parallel(&home).unwrap();
+        assert_eq!(
+            (said.of_home(), said.of_namespace("a"), said.of_namespace("b")),
+            (Some(4), Some(2), None)
+        );
+        write(json!({ "max_parallel": "0" }));
+        assert_eq!(max_parallel(&home).unwrap().of_home(), None);
+        write(json!({ "namespaces": { "a": { "max_parallel": "-1" } } }));
+        let error = max_parallel(&home).unwrap_err().to_string();
+        assert!(error.contains("rpm:namespaces:a:max_parallel: \"-1\""), "{error}");
     }
 
     #[test]

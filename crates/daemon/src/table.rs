@@ -11,7 +11,7 @@ use std::{
 
 use chrono::DateTime;
 use rpm_core::{
-    AppSpec, Env, Exit, Home, ProcessId, Signal, Watch,
+    AppSpec, Env, Exit, Home, MaxParallel, ProcessId, Signal, Watch,
     cron::Zone,
     process::Told,
     protocol::{Acted, ProcessRef, Reply},
@@ -124,8 +124,8 @@ pub(crate) struct Waiter {
 
 impl Process {
     /// Gives it a new declaration, in force from the next start on.
-    pub(crate) fn declare(&mut self, spec: Arc<AppSpec>, home: &Home, now: Now) {
-        self.policy = Policy::of(&spec);
+    fn declare(&mut self, spec: Arc<AppSpec>, max_parallel: &MaxParallel, home: &Home, now: Now) {
+        self.policy = Policy::of(&spec, max_parallel);
         self.logs = LogPaths::of(&spec, home, self.id);
         let pid_file = logs::pid_file(&spec, home, self.id);
         if self.shown_pid && pid_file != self.pid_file {
@@ -200,9 +200,33 @@ pub(crate) struct Table {
     by_pid: HashMap<i32, ProcessId>,
     /// Ids grow, and begin again at 0 when the table is empty.
     next_id: u32,
+    max_parallel: MaxParallel,
 }
 
 impl Table {
+    /// How many tasks may run at the same time.
+    pub(crate) fn max_parallel(&self) -> &MaxParallel {
+        &self.max_parallel
+    }
+
+    /// Makes that another number.
+    pub(crate) fn limit(&mut self, max_parallel: MaxParallel) {
+        for process in self.processes.values_mut() {
+            process.policy = Policy::of(&process.spec, &max_parallel);
+        }
+        self.max_parallel = max_parallel;
+    }
+
+    /// Gives a process that is there a new declaration, in force from the next start on.
+    pub(crate) fn redeclare(&mut self, id: ProcessId, spec: Arc<AppSpec>, home: &Home, now: Now) -> bool {
+        let process = self.processes.get_mut(&id);
+        let is_there = process.is_some();
+        if let Some(process) = process {
+            process.declare(spec, &self.max_parallel, home, now);
+        }
+        is_there
+    }
+
     /// Declares one process of `spec`.
     pub(crate) fn declare(
         &mut self,
@@ -234,7 +258,7 @@ impl Table {
         self.expect_id(id.0.saturating_add(1));
         let mut process = Process {
             id,
-            policy: Policy::of(&spec),
+            policy: Policy::of(&spec, &self.max_parallel),
             base_env,
             instance,
             unique_id,

@@ -18,6 +18,7 @@ use crate::{
     caller::resolve,
     file, formats,
     node::{Entry, Node, Value},
+    parallel,
     source::Source,
 };
 
@@ -45,7 +46,11 @@ pub fn convert(path: &Path, to: &Path, caller: &Caller) -> Result<Converted, Loa
     for profile in iter::once(None).chain(profiles.iter().map(|name| Some(name.as_str()))) {
         let converted = file::load_text(to, &text, &with_profile(profile), caller)
             .map_err(|error| Problem::error(format!("what was written cannot be loaded: {error}")))?;
-        differences(&as_said(profile)?.apps, &converted.apps, &mut problems);
+        let said = as_said(profile)?;
+        differences(&said.apps, &converted.apps, &mut problems);
+        if said.max_parallel != converted.max_parallel {
+            problems.push(Problem::error("TOML cannot say the same of max_parallel"));
+        }
     }
     if problems.is_empty() {
         return Ok(Converted { text, warnings: original.warnings });
@@ -127,7 +132,12 @@ fn text(source: &Source, tree: &Node, to: &Path, caller: &Caller) -> Result<Stri
         writer.blank();
         writer.line("root", &Node::text(root));
     }
-    let is_of_app = |entry: &&Entry| !matches!(entry.key.as_str(), "root" | "deploy" | "static");
+    if let Some(limit) = entry(tree, parallel::KEY).filter(|limit| limit.node.value != Value::Null) {
+        writer.blank();
+        writer.comment("How many tasks may run at the same time.");
+        writer.line(parallel::KEY, &limit.node);
+    }
+    let is_of_app = |entry: &&Entry| !file::KEYS.contains(&entry.key.as_str());
     match file::container(entries).and_then(|key| entry(tree, key)) {
         Some(entry) => apps(&mut writer, &entry.node),
         None => {
@@ -142,8 +152,10 @@ fn text(source: &Source, tree: &Node, to: &Path, caller: &Caller) -> Result<Stri
             writer.table(&["static"], server, true);
         }
     }
-    if let Some(deploy) = entry(tree, "deploy") {
-        writer.table(&["deploy"], &deploy.node, false);
+    for key in ["namespaces", "deploy"] {
+        if let Some(entry) = entry(tree, key) {
+            writer.table(&[key], &entry.node, false);
+        }
     }
     Ok(writer.text)
 }

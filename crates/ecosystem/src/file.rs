@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rpm_core::{AppSpec, Env};
+use rpm_core::{AppSpec, Env, MaxParallel};
 
 use crate::{
     Caller, Declaration, LoadError, Problem, Report,
@@ -14,6 +14,7 @@ use crate::{
     caller::resolve,
     formats,
     node::{Entry, Node, Value},
+    parallel,
     report::Severity,
     script,
     source::{self, Source, Span},
@@ -38,6 +39,8 @@ pub struct Options {
 pub struct Loaded {
     /// The apps that are wanted, in order.
     pub apps: Vec<AppSpec>,
+    /// How many tasks may run at the same time.
+    pub max_parallel: MaxParallel,
     /// What is ignored.
     pub warnings: Report,
     /// Names in [`Options::only`] that no app has.
@@ -102,6 +105,8 @@ pub(crate) fn loaded(
     let mut apps: Vec<_> = top.apps.iter().filter_map(|node| reader.app(node)).collect();
     let Reader { names, mut problems, .. } = reader;
     let deployed = top.deployed(options.profile.as_deref(), &mut problems);
+    let (max_parallel, limited) = top.parallel.read(&mut problems);
+    problems.extend(parallel::strangers(limited, &apps.iter().map(|app| &app.spec).collect::<Vec<_>>()));
     if problems.iter().any(|problem| problem.severity() == Severity::Error) {
         return Err(LoadError::new(Some(source), problems));
     }
@@ -114,7 +119,7 @@ pub(crate) fn loaded(
     }
     let unmatched = wanted.into_iter().filter(|name| !names.contains_key(*name)).map(str::to_owned).collect();
     let apps = apps.into_iter().map(|app| app.spec).collect();
-    Ok(Loaded { apps, warnings: Report::new(Some(source), problems), unmatched })
+    Ok(Loaded { apps, max_parallel, warnings: Report::new(Some(source), problems), unmatched })
 }
 
 /// An app of a file.
@@ -208,11 +213,12 @@ fn choose(app: &mut App, profile: &str, deployed: &Env) -> Option<Problem> {
 struct Top {
     apps: Vec<Node>,
     root: Option<Node>,
+    parallel: parallel::Declared,
     deploy: Option<Node>,
 }
 
 /// What there may be at the top level.
-const KEYS: [&str; 4] = ["apps", "root", "deploy", "static"];
+pub(crate) const KEYS: [&str; 6] = ["apps", "root", parallel::KEY, "namespaces", "deploy", "static"];
 
 impl Top {
     /// PM2's forms: `apps` or `pm2` with a list of apps or one; a list; or the app itself. A `package.json` says
@@ -234,6 +240,8 @@ impl Top {
         for entry in entries {
             match entry.key.as_str() {
                 "root" => top.root = Some(entry.node),
+                parallel::KEY => top.parallel.home = Some(entry.node),
+                "namespaces" => top.parallel.namespaces = Some(entry.node),
                 "deploy" => top.deploy = Some(entry.node),
                 "static" => servers = Some(entry.node),
                 key if Some(key) == container => top.apps = apps(entry, problems),

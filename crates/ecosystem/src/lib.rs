@@ -21,6 +21,7 @@ mod javascript;
 mod json;
 mod node;
 mod package;
+mod parallel;
 mod report;
 mod script;
 mod source;

@@ -35,7 +35,7 @@ impl Style {
         match status {
             Status::Online => Self::BOLD_GREEN,
             Status::Launching => Self::BOLD_BLUE,
-            Status::WaitingRestart => Self::BOLD_YELLOW,
+            Status::WaitingRestart | Status::Queued => Self::BOLD_YELLOW,
             Status::Stopping | Status::Stopped | Status::Errored => Self::BOLD_RED,
         }
     }

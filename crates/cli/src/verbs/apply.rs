@@ -13,6 +13,7 @@ use crate::{
     apps::Declared,
     context::{self, Context},
     failure::Failure,
+    max_parallel,
 };
 
 pub(super) const VERB: Verb = Verb {
@@ -60,15 +61,21 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
         None => Vec::new(),
     };
     let plan = Plan::new(apps, &present, prune).map_err(Failure::Error)?;
+    let settings = max_parallel::changes(&context)?;
     if json {
-        let mut text = serde_json::to_vec(&serde_json::json!({ "schema": SCHEMA, "steps": plan.told() }))
-            .map_err(|error| Failure::Error(error.to_string()))?;
+        let mut text = serde_json::to_vec(
+            &serde_json::json!({ "schema": SCHEMA, "settings": settings, "steps": plan.told() }),
+        )
+        .map_err(|error| Failure::Error(error.to_string()))?;
         text.push(b'\n');
         context.out.data(&text);
     } else {
+        for setting in &settings {
+            context.out.info(&format!("set     {setting}"));
+        }
         plan.told().iter().for_each(|step| context.out.info(&step.to_string()));
     }
-    if !plan.changes() {
+    if !plan.changes() && settings.is_empty() {
         if !json {
             context.out.info("Nothing to do");
         }
@@ -81,6 +88,7 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
         Some(connection) => connection,
         None => context.connect_or_spawn()?,
     };
+    max_parallel::set(&mut context, &mut connection)?;
     let mut failed = false;
     for step in plan.steps {
         failed |= !carry_out(&mut context, &mut connection, &declared, step)?;

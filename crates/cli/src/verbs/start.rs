@@ -19,7 +19,7 @@ use crate::{
     context::{self, Context},
     failure::Failure,
     foreground::{self, Manner},
-    written,
+    max_parallel, written,
 };
 
 pub(super) const VERB: Verb = Verb {
@@ -232,6 +232,7 @@ pub(super) fn apps(
     apps: Vec<AppSpec>,
     action: Action,
 ) -> Result<(), Failure> {
+    max_parallel::set(context, connection)?;
     let rows = context::rows(connection)?;
     let absent: Vec<_> = apps
         .iter()

@@ -20,6 +20,7 @@ impl God {
     pub(super) fn perform(&mut self, id: ProcessId, effect: Effect) -> Option<Event> {
         match effect {
             Effect::Spawn => return Some(self.spawn(id)),
+            Effect::Enter(gate) => return self.enter(id, gate),
             Effect::Drain => self.drain(id),
             Effect::Retire { run, drain } => self.retire(id, run, drain),
             Effect::Promote => self.promote(id),
@@ -40,6 +41,7 @@ impl God {
             Effect::Settled => self.settle(id),
             Effect::Forget => {
                 self.journal.forget(id);
+                self.places.leave(id);
                 let mut process = self.table.remove(id)?;
                 process.tidy_pid_file();
                 self.let_go(&process.spec.name);

@@ -37,6 +37,7 @@ impl God {
         let mut adopted = 0;
         for id in ids {
             self.arm_tick(id);
+            self.attend(id);
             let Some(process) = self.table.get(id) else { continue };
             adopted += usize::from(process.run.adopted.is_some());
             let is_watched = !process.spec.watch.is_off();

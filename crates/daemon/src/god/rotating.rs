@@ -247,9 +247,9 @@ impl God {
         }
     }
 
-    /// Reads the settings again.
-    pub(super) fn reload_settings(&mut self) -> Result<(), Failure> {
-        let rotation = Rotation::of(&self.home).map_err(|error| Failure::Io(error.to_string()))?;
+    /// Reads the settings of rotation again.
+    pub(super) fn reload_rotation(&mut self) -> Result<(), SettingsError> {
+        let rotation = Rotation::of(&self.home)?;
         self.rotator.set(rotation, Now::read());
         // A new limit may have been passed long ago.
         self.look_at_logs(false);

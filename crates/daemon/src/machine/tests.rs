@@ -16,6 +16,9 @@ struct World {
     /// Those that were given away and live.
     retired: Vec<i32>,
     drained: u32,
+    /// Gates let everybody pass.
+    open: bool,
+    held: Option<Gate>,
     armed: Option<u64>,
     signals: Vec<Signal>,
     settled: u32,
@@ -30,13 +33,15 @@ impl World {
         let now = Now { wall: 1_000_000, mono: 1_000 };
         Self {
             life: Life::new(now),
-            policy: Policy::of(&app),
+            policy: Policy::of(&app, &MaxParallel::default()),
             now,
             next_pid: 100,
             child: None,
             second: None,
             retired: vec![],
             drained: 0,
+            open: true,
+            held: None,
             armed: None,
             signals: vec![],
             settled: 0,
@@ -58,6 +63,14 @@ impl World {
                     self.next_pid += 1;
                     *place = Some(self.next_pid);
                     self.event(Event::Spawned { pid: self.next_pid });
+                }
+                Effect::Enter(gate) => {
+                    self.held = Some(gate);
+                    if self.open {
+                        self.opens();
+                    } else {
+                        self.settled += 1;
+                    }
                 }
                 Effect::Ask(ask) => {
                     assert!(self.child.is_some(), "nobody was asked to end");
@@ -114,6 +127,12 @@ impl World {
     fn retires(&mut self) -> &mut Self {
         self.retired.pop().expect("one that was given away");
         self.event(Event::Retired)
+    }
+
+    /// The gate at which it waits lets it pass.
+    fn opens(&mut self) -> &mut Self {
+        let gate = self.held.take().expect("it waits");
+        self.event(Event::Admit(gate))
     }
 
     fn after(&mut self, ms: u64) -> &mut Self {
@@ -568,6 +587,62 @@ fn a_worker_that_is_released_finishes_what_it_has() {
     assert!(world.forgotten);
 }
 
+/// A task that needs a place, where there is none.
+fn queued() -> World {
+    let mut world = World::new(|app| app.autorestart = false);
+    world.policy.gates = vec![Gate::Place];
+    world.open = false;
+    world.event(Event::Start(Why::default()));
+    assert_eq!((world.status(), world.settled, world.child), (Status::Queued, 1, None));
+    world
+}
+
+#[test]
+fn a_start_that_has_to_wait_is_answered_and_goes_on_when_it_is_let_in() {
+    let mut world = queued();
+    world.opens();
+    assert_eq!(world.status(), Status::Online);
+    world.after(10).exits(Exit::Code(0));
+    assert_eq!(world.status(), Status::Stopped);
+    // Where there is a place, there is no word of a queue.
+    world.open = true;
+    world.event(Event::Start(Why::default()));
+    assert_eq!((world.status(), world.settled), (Status::Online, 4));
+}
+
+#[test]
+fn what_waits_keeps_its_turn_and_can_be_stopped_and_deleted() {
+    let mut world = queued();
+    let Phase::Held { due, .. } = world.life.phase else { panic!("{:?}", world.life) };
+    world
+        .after(500)
+        .event(Event::Start(Why::default()))
+        .event(Event::Restart(Why::default()))
+        .event(Event::Reload(Why::default()))
+        .event(Event::Tick(Why::default()));
+    assert_eq!(world.life.phase, Phase::Held { gate: Gate::Place, due });
+    assert_eq!((world.settled, world.life.restart_time), (4, 0));
+    world.event(Event::Stop);
+    assert_eq!((world.status(), world.settled), (Status::Stopped, 5));
+    // Too late.
+    world.opens();
+    assert_eq!((world.status(), world.child), (Status::Stopped, None));
+    world.event(Event::Tick(Why::default()));
+    assert_eq!(world.status(), Status::Queued);
+    assert!(world.life.is_wanted_up());
+    world.event(Event::Delete);
+    assert!(world.forgotten);
+}
+
+#[test]
+fn a_restart_gives_its_place_back_and_waits_again() {
+    let mut world = queued();
+    world.opens().event(Event::Restart(Why::default())).exits(Exit::Signal(2));
+    assert_eq!((world.status(), world.life.restart_time), (Status::Queued, 1));
+    world.opens();
+    assert_eq!(world.status(), Status::Online);
+}
+
 fn any_event() -> impl Strategy<Value = Option<Event>> {
     prop_oneof![
         Just(Some(Event::Start(Cause::User.into()))),
@@ -580,6 +655,7 @@ fn any_event() -> impl Strategy<Value = Option<Event>> {
         Just(Some(Event::Drained)),
         Just(Some(Event::Retired)),
         Just(Some(Event::Delete)),
+        Just(Some(Event::Admit(Gate::Place))),
         Just(Some(Event::Deadline)),
         Just(Some(Event::Exited { pid: 1, exit: Exit::Code(0) })),
         Just(None),
@@ -619,6 +695,8 @@ proptest! {
         wait_ready: bool,
         cluster: bool,
         overlap: bool,
+        gated: bool,
+        open: bool,
     ) {
         let mut world = World::new(|app| {
             app.autorestart = autorestart;
@@ -630,6 +708,10 @@ proptest! {
             app.restart_delay = delay.map(Millis);
             app.exp_backoff_restart_delay = backoff.map(Millis);
         });
+        if gated {
+            world.policy.gates = vec![Gate::Place];
+        }
+        world.open = open;
         for (event, doing, pause) in events {
             world.after(pause);
             match event {

@@ -57,9 +57,8 @@ impl God {
 
     /// Gives a process a new declaration.
     fn redeclare(&mut self, id: ProcessId, spec: Arc<AppSpec>, replies: &Replies) {
-        if let Some(process) = self.table.get_mut(id) {
-            let is_watched = !spec.watch.is_off();
-            process.declare(spec, &self.home, Now::read());
+        let is_watched = !spec.watch.is_off();
+        if self.table.redeclare(id, spec, &self.home, Now::read()) {
             self.keep(id);
             self.arm_tick(id);
             self.rewatch(is_watched, Some(replies));

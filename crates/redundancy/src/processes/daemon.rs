@@ -169,9 +169,10 @@ impl Daemon {
             return State::Down { ids: down.iter().map(|info| info.summary.id.0).collect(), status };
         }
         let of = |wanted: fn(Status) -> bool| instances.iter().find(|info| wanted(info.summary.status));
-        if let Some(info) =
-            of(|status| matches!(status, Status::Launching | Status::Stopping | Status::WaitingRestart))
-        {
+        if let Some(info) = of(|status| {
+            let ways = [Status::Launching, Status::Stopping, Status::WaitingRestart, Status::Queued];
+            ways.contains(&status)
+        }) {
             State::Moving(info.summary.status.to_string())
         } else if of(|status| status == Status::Online).is_some() {
             State::Online

@@ -77,7 +77,7 @@ fn symbol(status: Status) -> char {
         Status::Online => '●',
         Status::Launching => '◐',
         Status::Stopping => '◑',
-        Status::WaitingRestart => '◌',
+        Status::WaitingRestart | Status::Queued => '◌',
         Status::Stopped => '○',
         Status::Errored => '✗',
     }
