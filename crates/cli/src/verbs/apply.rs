@@ -63,10 +63,11 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
     let plan = Plan::new(apps, &present, prune).map_err(Failure::Error)?;
     let settings = max_parallel::changes(&context)?;
     if json {
-        let mut text = serde_json::to_vec(
-            &serde_json::json!({ "schema": SCHEMA, "settings": settings, "steps": plan.told() }),
-        )
-        .map_err(|error| Failure::Error(error.to_string()))?;
+        let mut told = serde_json::json!({ "schema": SCHEMA, "steps": plan.told() });
+        if !settings.is_empty() {
+            told["settings"] = settings.as_slice().into();
+        }
+        let mut text = told.to_string().into_bytes();
         text.push(b'\n');
         context.out.data(&text);
     } else {
