@@ -9,6 +9,7 @@ mod cluster;
 mod compatibility;
 mod cron;
 mod daemon;
+mod env_file;
 mod environment;
 mod examples;
 mod foreground;

@@ -98,6 +98,11 @@ impl<'a> Context<'a> {
         Ok(connection)
     }
 
+    /// All processes, with secrets if that is asked for.
+    pub(crate) fn all(&self, connection: &mut Connection) -> Result<Vec<ProcessInfo>, ClientError> {
+        if self.options.reveal { revealed(connection, None) } else { processes(connection, None) }
+    }
+
     /// `--env` chooses a block of a file. Where no file is named there is nothing to choose from.
     pub(crate) fn needs_file_for_profile(&self) -> Result<(), Failure> {
         match self.options.profile {
@@ -159,13 +164,25 @@ pub(crate) fn rows(connection: &mut Connection) -> Result<Vec<ProcessSummary>, C
     Ok(rows)
 }
 
-/// All about the selected processes.
+/// All about the selected processes; the values of variables that are secret are masked.
 pub(crate) fn processes(
     connection: &mut Connection,
     selector: Option<Selector>,
 ) -> Result<Vec<ProcessInfo>, ClientError> {
+    asked(connection, &Request::Describe(selector))
+}
+
+/// The same with secrets, for those who compare or hand on.
+pub(crate) fn revealed(
+    connection: &mut Connection,
+    selector: Option<Selector>,
+) -> Result<Vec<ProcessInfo>, ClientError> {
+    asked(connection, &Request::Reveal(selector))
+}
+
+fn asked(connection: &mut Connection, request: &Request) -> Result<Vec<ProcessInfo>, ClientError> {
     let mut processes = Vec::new();
-    for reply in connection.request(&Request::Describe(selector))? {
+    for reply in connection.request(request)? {
         if let Reply::Processes(more) = reply? {
             processes.extend(more);
         }

@@ -8,8 +8,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Bytes, Env, Listen, Millis, Ready, Signal,
+    Bytes, Env, Listen, Millis, Ready, Secrets, Signal,
     cron::{Schedule, Zone},
+    env_file::EnvFiles,
 };
 
 /// A declared app. Paths are absolute, units are resolved, the environment profile is chosen.
@@ -44,6 +45,15 @@ pub struct AppSpec {
     /// see [`crate::protocol::Request::Start`].
     #[serde(default)]
     pub env: Env,
+    /// Files of further variables, below `env`; read at each start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env_file: Option<Box<EnvFiles>>,
+    /// Whether the values of `env` may refer to variables (see [`crate::expand`]).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub expand_env: bool,
+    /// Variables that are not shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Box<Secrets>>,
     /// The `env_<name>` blocks as declared, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub profiles: BTreeMap<String, Env>,
@@ -222,6 +232,9 @@ impl AppSpec {
             exec_mode: ExecMode::Fork,
             instances: None,
             env: Env::default(),
+            env_file: None,
+            expand_env: false,
+            secret: None,
             profiles: BTreeMap::new(),
             instance_var: default_instance_var(),
             autostart: true,
@@ -280,6 +293,15 @@ impl AppSpec {
     /// What shows that it is up, if anything was declared.
     pub fn readiness(&self) -> Option<Ready> {
         self.ready.clone().or_else(|| self.wait_ready.then_some(Ready::Ipc))
+    }
+
+    /// Puts a mask in place of the values that are not to be seen.
+    pub fn mask(&mut self) {
+        let Some(secrets) = self.secret.take() else { return };
+        for env in std::iter::once(&mut self.env).chain(self.profiles.values_mut()) {
+            secrets.mask(env);
+        }
+        self.secret = Some(secrets);
     }
 
     /// Whether its processes are workers of a Node cluster: nothing else can be one.

@@ -4,10 +4,13 @@
 //! it is made, so that whoever holds it need not check again.
 
 pub mod app;
+pub mod circle;
 pub mod cron;
 pub mod cut;
 pub mod dayjs;
 pub mod env;
+pub mod env_file;
+pub mod expand;
 pub mod frame;
 pub mod home;
 pub mod listen;
@@ -19,6 +22,7 @@ pub mod process;
 pub mod protocol;
 pub mod ready;
 pub mod run;
+pub mod secret;
 pub mod selector;
 pub mod signal;
 pub mod status;
@@ -29,6 +33,7 @@ pub use app::{
     Watch,
 };
 pub use env::Env;
+pub use env_file::EnvFile;
 pub use home::Home;
 pub use listen::Listen;
 pub use max_parallel::MaxParallel;
@@ -36,6 +41,7 @@ pub use persona::Persona;
 pub use process::{Exit, ProcessId, ProcessInfo, ProcessSummary};
 pub use ready::Ready;
 pub use run::{Cause, Next, Why};
+pub use secret::Secrets;
 pub use selector::Selector;
 pub use signal::Signal;
 pub use status::Status;

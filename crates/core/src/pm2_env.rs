@@ -94,6 +94,9 @@ fn declared(spec: &AppSpec) -> Attributes<'_> {
         ("wait_ready", spec.wait_ready.then_some(json!(true))),
         ("listen_timeout", spec.listen_timeout.map(|time| json!(time))),
         ("ready", spec.ready.as_ref().map(|ready| json!(ready))),
+        ("env_file", spec.env_file.as_ref().map(|files| json!(files))),
+        ("expand_env", spec.expand_env.then_some(json!(true))),
+        ("secret", spec.secret.as_ref().map(|secrets| json!(secrets))),
         ("watchdog", spec.watchdog.map(|time| json!(time))),
         ("listen", (!spec.listen.is_empty()).then(|| json!(spec.listen))),
         (

@@ -122,6 +122,9 @@ pub struct ProcessInfo {
     pub spec: Arc<AppSpec>,
     /// The environment of the one who started it, below the declared one.
     pub base_env: Arc<Env>,
+    /// What its latest run has of `env_file`, and where its values refer to others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<Box<Env>>,
     /// Its number among the instances of its app.
     pub instance: u32,
     /// The value of the app's `increment_var` for this instance.
@@ -178,11 +181,21 @@ pub struct Told {
 }
 
 impl ProcessInfo {
+    /// Puts a mask in place of the values of the variables that its app declares to be secret.
+    pub fn mask(&mut self) {
+        let Some(secrets) = self.spec.secret.clone() else { return };
+        Arc::make_mut(&mut self.spec).mask();
+        secrets.mask(Arc::make_mut(&mut self.base_env));
+        if let Some(resolved) = &mut self.resolved {
+            secrets.mask(resolved);
+        }
+    }
+
     /// The environment its child has, without what the daemon adds for each run.
     pub fn env(&self) -> Env {
         let passed = self.base_env.iter().filter(|(name, _)| self.spec.filter_env.passes(name));
         let mut env: Env = passed.map(|(name, value)| (name.clone(), value.clone())).collect();
-        env.merge(&self.spec.env);
+        env.merge(self.resolved.as_deref().unwrap_or(&self.spec.env));
         if let (Some(name), Some(value)) = (&self.spec.increment_var, self.increment) {
             env.set(&**name, value.to_string());
         }

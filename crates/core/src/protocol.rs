@@ -39,8 +39,13 @@ pub enum Request {
     Ping,
     /// A row for each process.
     List,
-    /// All about those that are selected; all processes without a selector.
+    /// All about those that are selected; all processes without a selector. The values of variables that are declared
+    /// to be secret are masked.
     Describe(Option<Selector>),
+    /// The same, with the values of variables that are declared to be secret.
+    Reveal(Option<Selector>),
+    /// In what the environment of a process differs from the one that it would get if it were started now.
+    EnvDiff(EnvDiff),
     /// Declares apps and starts them.
     Start(StartApps),
     /// Does one thing to each selected process.
@@ -117,6 +122,30 @@ pub enum Existing {
     Refuse,
     /// Start another beside it (`--force`).
     Duplicate,
+}
+
+/// A question about an environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvDiff {
+    /// Whose.
+    pub id: ProcessId,
+    /// The environment that would replace the one of the first start (`--update-env`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env: Option<Env>,
+    /// Whether values are told that are declared to be secret.
+    #[serde(default)]
+    pub reveal: bool,
+}
+
+/// A variable that would change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// Its name.
+    pub name: String,
+    /// What it is, if it is there.
+    pub running: Option<String>,
+    /// What it would be, if it would be there.
+    pub next: Option<String>,
 }
 
 /// A signal for processes.
@@ -228,6 +257,8 @@ pub enum Reply {
     Rows(Vec<ProcessSummary>),
     /// Processes in full; more may follow.
     Processes(Vec<ProcessInfo>),
+    /// What would change in an environment.
+    EnvDiff(Vec<Difference>),
     /// These will be acted on.
     Targets(Vec<ProcessRef>),
     /// This one has been acted on.

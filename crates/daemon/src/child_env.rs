@@ -21,9 +21,30 @@ pub(crate) struct Facts<'a> {
     pub handed: Vec<(&'static str, String)>,
 }
 
-/// The environment of one run: the starter's, then what programs under PM2 rely on, then what was declared, and
-/// last the marks by which a later daemon knows its own children.
-pub(crate) fn compose(base: &Env, app: &AppSpec, facts: &Facts<'_>) -> Env {
+/// Variables that say something about one run only.
+const OF_RUN: &[&str] = &[
+    RESTARTS,
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+    "LISTEN_PID",
+    "NODE_CHANNEL_FD",
+    "NODE_CHANNEL_SERIALIZATION_MODE",
+    crate::node::VARIABLE,
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+];
+
+/// What a shell sets for itself, and leaves to the program that a script executes in its own place.
+const OF_SHELL: &[&str] = &["_", "OLDPWD", "PWD", "SHLVL"];
+
+/// Whether a variable says nothing about what was declared: it belongs to one run, or a shell has set it.
+pub(crate) fn is_of_run(name: &str) -> bool {
+    OF_RUN.contains(&name) || OF_SHELL.contains(&name)
+}
+
+/// The environment of one run: the starter's, then what programs under PM2 rely on, then what was declared (`resolved`
+/// where that is not all, see [`crate::environment`]), and last the marks by which a later daemon knows its own children.
+pub(crate) fn compose(base: &Env, app: &AppSpec, resolved: Option<&Env>, facts: &Facts<'_>) -> Env {
     let passed = base.iter().filter(|(name, _)| app.filter_env.passes(name));
     let mut env: Env = passed.map(|(name, value)| (name.clone(), value.clone())).collect();
     env.set("name", &*app.name);
@@ -38,7 +59,7 @@ pub(crate) fn compose(base: &Env, app: &AppSpec, facts: &Facts<'_>) -> Env {
     if matches!(&app.interpreter, Interpreter::Program(program) if program.contains("python")) {
         env.set("PYTHONUNBUFFERED", "1");
     }
-    env.merge(&app.env);
+    env.merge(resolved.unwrap_or(&app.env));
     for (name, value) in &facts.handed {
         env.set(*name, &**value);
     }
@@ -103,7 +124,7 @@ mod tests {
             increment: None,
             handed: crate::ipc::environment(1).into(),
         };
-        let env = compose(&base, &app, &facts);
+        let env = compose(&base, &app, None, &facts);
         for (name, value) in [
             ("A", "shell"),
             ("B", "declared"),

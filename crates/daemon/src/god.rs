@@ -340,7 +340,9 @@ impl God {
         match request {
             Request::Ping => reply(&replies, Reply::Pong),
             Request::List => self.list(&replies),
-            Request::Describe(selector) => self.describe(selector.as_ref(), &replies),
+            Request::Describe(selector) => self.describe(selector.as_ref(), false, &replies),
+            Request::Reveal(selector) => self.describe(selector.as_ref(), true, &replies),
+            Request::EnvDiff(diff) => self.env_diff(&diff, &replies),
             Request::Start(start) => self.start(start, &replies),
             Request::Act(act) => self.act(&act, &replies),
             Request::Scale(scale) => self.scale(&scale, &replies),

@@ -7,6 +7,7 @@ mod alarm;
 mod child_env;
 mod clock;
 mod dump;
+mod environment;
 mod exit_info;
 mod god;
 mod handover;

@@ -6,6 +6,8 @@ use std::{
     io::{self, Read},
 };
 
+use rpm_core::Env;
+
 /// One process of the system, from `/proc/<pid>/stat` (see proc(5)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stat {
@@ -178,6 +180,16 @@ pub(crate) fn environ_has(pid: i32, entries: &[String]) -> bool {
     fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| {
         entries.iter().all(|entry| environ.split(|&b| b == 0).any(|variable| variable == entry.as_bytes()))
     })
+}
+
+/// The environment that `pid` was started with; what is not Unicode is left out.
+pub(crate) fn environment(pid: i32) -> Option<Env> {
+    let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let variable = |entry: &[u8]| {
+        let (name, value) = std::str::from_utf8(entry).ok()?.split_once('=')?;
+        Some((name.to_owned(), value.to_owned()))
+    };
+    Some(environ.split(|&byte| byte == 0).filter_map(variable).collect())
 }
 
 /// A variable of the environment that `pid` was started with.

@@ -96,7 +96,9 @@ pub(crate) fn spawn(command: &Command<'_>) -> Result<i32, SpawnError> {
     }
     let mut envp = Vec::with_capacity(command.env.len());
     for (name, value) in command.env.iter() {
-        envp.push(text(format!("{name}={value}").as_ref())?);
+        // Whatever is wrong, the value is not told.
+        let variable = CString::new(format!("{name}={value}"));
+        envp.push(variable.map_err(|_| SpawnError::Nul(printable(name).into_owned()))?);
     }
     let (program, argv) = launched(app, program, argv)?;
     // Those that the child gets above 2, in order. Copies above all of their places, so that none is overwritten before

@@ -94,6 +94,8 @@ pub(crate) struct Attached {
     pub told: Told,
     /// What shows whether it is up.
     pub signs: Signs,
+    /// What it has in place of the declared `env`, if that is not all of it.
+    pub resolved: Option<Box<Env>>,
 }
 
 /// Both streams of a process whose lines need work, and what they were made for.

@@ -13,11 +13,12 @@ use std::{
 
 use rpm_core::{
     Balance, Bytes, CombinedLog, Env, ExecMode, FilterEnv, Instances, Interpreter, Listen, LogType, Millis,
-    Ready, Reload, Signal, Watch, cron::Zone,
+    Ready, Reload, Secrets, Signal, Watch, cron::Zone, env_file::EnvFiles,
 };
 
 use crate::{
     account::{self, Account},
+    environment,
     extras::{self, EXTRAS, Extra},
     node::{Entry, Node, Value},
     source::Span,
@@ -94,6 +95,12 @@ attributes! {
     interpreter_args: Vec<String> = values::words, ["node_args"];
     /// Environment variables.
     env: Env = values::variables, [];
+    /// Files of further variables below `env`, read at each start: `.env`, several, or `{ path = ".env", required = false }`.
+    env_file: EnvFiles = environment::files, [];
+    /// Whether `env` may refer to variables: `${NAME}`, `${NAME:-otherwise}`; `$$` is a dollar sign.
+    expand_env: bool = values::boolean, [];
+    /// Variables that are not shown: names, in which `*` stands for any characters.
+    secret: Secrets = environment::secrets, [];
     /// What is kept back of the starter's environment: `true` is all, text one variable, a list those whose names
     /// contain one of these.
     filter_env: FilterEnv = values::filter_env, [];
@@ -209,7 +216,8 @@ pub(crate) enum Key<'a> {
 
 /// What `key` means in an app's declaration. Each name may also be written in camelCase.
 pub(crate) fn key(key: &str) -> Key<'_> {
-    if let Some(name) = key.strip_prefix("env_").filter(|name| !name.contains(char::is_whitespace)) {
+    let profile = key.strip_prefix("env_").filter(|name| !name.contains(char::is_whitespace));
+    if let Some(name) = profile.filter(|_| !NAMES.contains_key(key)) {
         return Key::Profile(name);
     }
     let snake = snake_case(key);
@@ -218,6 +226,16 @@ pub(crate) fn key(key: &str) -> Key<'_> {
             Key::Known(attribute, if snake == key { *distance } else { usize::MAX })
         }
         None => extras::find(&snake).map_or(Key::Unknown, Key::Extra),
+    }
+}
+
+/// What the key of an entry means. `env_file` with a table of variables is PM2's block for `--env file`.
+pub(crate) fn key_of(entry: &Entry) -> Key<'_> {
+    match &entry.node.value {
+        Value::Table(of) if entry.key == "env_file" && of.iter().all(|entry| entry.key != "path") => {
+            Key::Profile("file")
+        }
+        _ => key(&entry.key),
     }
 }
 
@@ -235,8 +253,15 @@ pub(crate) struct Sorted<'a> {
 /// Sorts the entries of an app.
 pub(crate) fn sorted(entries: &[Entry]) -> Sorted<'_> {
     let mut sorted = Sorted::default();
-    for entry in entries.iter().filter(|entry| entry.node.value != Value::Null) {
-        let (attribute, distance) = match key(&entry.key) {
+    let declared = || entries.iter().filter(|entry| entry.node.value != Value::Null);
+    for entry in declared() {
+        // The one key that may mean two things: it has the meaning that it has last.
+        let last = declared().rfind(|other| entry.key == "env_file" && other.key == entry.key);
+        if let Some(last) = last.filter(|last| !std::ptr::eq(*last, entry)) {
+            sorted.outdone.push((entry, last));
+            continue;
+        }
+        let (attribute, distance) = match key_of(entry) {
             Key::Known(attribute, distance) => (attribute, distance),
             other => {
                 sorted.others.push((other, entry));

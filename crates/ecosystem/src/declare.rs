@@ -5,6 +5,7 @@ use rpm_core::{FilterEnv, Watch};
 use crate::{
     Declaration, Problem,
     attributes::{self, Attribute, Key, Sorted},
+    environment,
     extras::Extra,
     node::{Entry, Node, Value},
     values::{self, Mismatch},
@@ -43,6 +44,9 @@ impl Declaration {
                 Err(mismatch) => problems.push(problem(attribute.name, mismatch)),
             }
         }
+        if declaration.expand_env == Some(true) {
+            problems.extend(environment::unreadable(entries));
+        }
         declaration
     }
 
@@ -52,7 +56,7 @@ impl Declaration {
     ///   `filter_env`;
     /// - `watch_delay` is in seconds where it has no unit;
     /// - `filter_env` is a part of the names that are kept back;
-    /// - a second `watch`, `ignore_watch`, `filter_env` or `stop_exit_codes` adds to the first.
+    /// - a second `watch`, `ignore_watch`, `filter_env`, `env_file` or `stop_exit_codes` adds to the first.
     ///
     /// The names are those of a file: the fields of [`Declaration`], and PM2's attributes that change nothing here
     /// (`vizion`, `pmx`, `automation`, `trace`, `disable_trace`, `v8`, `event_loop_inspector`, `deep_monitoring`,
@@ -101,6 +105,9 @@ impl Declaration {
         }
         if let (Some(earlier), Some(codes)) = (&self.stop_exit_codes, &mut given.stop_exit_codes) {
             before(codes, earlier);
+        }
+        if let (Some(earlier), Some(files)) = (&self.env_file, &mut given.env_file) {
+            before(&mut files.0, &earlier.0);
         }
         (attribute.copy)(&given, self);
     }

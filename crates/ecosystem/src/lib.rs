@@ -14,6 +14,7 @@ mod attributes;
 mod caller;
 mod convert;
 mod declare;
+mod environment;
 mod extras;
 mod file;
 mod formats;

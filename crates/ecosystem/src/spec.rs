@@ -11,7 +11,7 @@ use rpm_core::{AppSpec, CombinedLog, ExecMode, Instances, Interpreter, LogTarget
 use crate::{
     Caller, Declaration, Problem,
     caller::{Programs, is_program, resolve},
-    extras,
+    environment, extras,
     package::Packages,
     script::{self, Target},
     statics,
@@ -83,8 +83,10 @@ impl<'a> Resolver<'a> {
             spec.name = format!("{prefix}:{}", spec.name);
         }
         self.change_user(&mut spec, &declared)?;
+        let env_file = declared.span("env_file");
         let is_undecided = declared.exec_mode.is_none() && declared.execute_command != Some(true);
         self.fill(&mut spec, declared);
+        environment::check_files(&spec).map_err(|problem| problem.at(env_file))?;
         match &target {
             Target::File(_) => {}
             Target::Line(_) => spec.args = vec!["-c".to_owned(), script],
@@ -142,6 +144,14 @@ impl<'a> Resolver<'a> {
         if let Some(port) = d.port {
             spec.env.set("PORT", port.to_string());
         }
+        spec.env_file = d.env_file.filter(|files| !files.0.is_empty()).map(|mut files| {
+            for file in &mut files.0 {
+                file.path = self.path(&cwd, &file.path.to_string_lossy());
+            }
+            Box::new(files)
+        });
+        put(&mut spec.expand_env, d.expand_env);
+        spec.secret = d.secret.filter(|secrets| !secrets.0.is_empty()).map(Box::new);
         put(&mut spec.filter_env, d.filter_env);
         spec.profiles = d.profiles;
         spec.instances = d.instances;

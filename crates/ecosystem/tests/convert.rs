@@ -101,6 +101,7 @@ fn attribute() -> impl Strategy<Value = (String, String)> {
         "log_type",
         "username",
         "name_prefix",
+        "secret",
     ]);
     let lists = select(vec!["args", "node_args", "ignore_watch", "watch", "filter_env"]);
     let numbers = select(vec![
@@ -133,6 +134,7 @@ fn attribute() -> impl Strategy<Value = (String, String)> {
         "append_env_to_name",
         "filter_env",
         "log_file",
+        "expand_env",
     ]);
     let quoted = |(key, value): (&str, String)| (key.to_owned(), value);
     prop_oneof![
@@ -141,7 +143,13 @@ fn attribute() -> impl Strategy<Value = (String, String)> {
             .prop_map(|(key, items)| (key.to_owned(), format!("[{}]", items.join(",")))),
         (numbers, 0..70_000_u32).prop_map(|(key, number)| (key.to_owned(), number.to_string())),
         (switches, any::<bool>()).prop_map(|(key, value)| (key.to_owned(), value.to_string())),
-        (select(vec!["env", "env_a", "env_b"]), prop::collection::vec((json_text, any::<f64>()), 0..4))
+        (select(vec!["env_file"]), select(vec!["package.json", "none"]), any::<bool>()).prop_map(
+            |(key, path, required)| (key.to_owned(), format!("[{{ path: '{path}', required: {required} }}]"))
+        ),
+        (
+            select(vec!["env", "env_a", "env_b", "env_file"]),
+            prop::collection::vec((json_text, any::<f64>()), 0..4)
+        )
             .prop_map(|(key, variables)| {
                 let variables =
                     variables.iter().map(|(name, number)| format!("{name}: [{number:?}], x: {number:?}"));

@@ -18,6 +18,8 @@ pub(crate) struct Options {
     pub(crate) sort: Option<String>,
     /// Also where something speaks against it.
     pub(crate) force: bool,
+    /// Values that are declared to be secret are shown.
+    pub(crate) reveal: bool,
     /// The caller's environment replaces the stored one.
     pub(crate) update_env: bool,
     /// The list is plain lines.
@@ -206,6 +208,8 @@ const OPTIONS: &[Opt] = &[
     value("--filter-env", "names", Attribute("filter_env"), "Keep variables with these names from it")
         .or("true")
         .repeats(),
+    value("--env-file", "path", Attribute("env_file"), "Give it the variables of this file at each start")
+        .repeats(),
     flag("--execute-command", Sets("execute_command", "true"), "Run it in fork mode").short('x'),
     value("--uid", "user", Attribute("uid"), "Run it as this user"),
     value("--gid", "group", Attribute("gid"), "Run it as this group"),
@@ -238,6 +242,11 @@ const OPTIONS: &[Opt] = &[
         "Give it the environment of this shell",
     )
     .short('a'),
+    flag(
+        "--reveal",
+        Says(|options, _| options.reveal = true),
+        "Show the values of variables that are `secret`",
+    ),
     flag("--force", Says(|options, _| options.force = true), "Start another of the same; save an empty list")
         .short('f'),
     value(

@@ -38,6 +38,7 @@ pub(crate) fn info(id: u32, name: &str, status: Status) -> ProcessInfo {
         summary: row(id, name, status),
         spec: Arc::new(spec),
         base_env: Arc::new(base_env),
+        resolved: None,
         instance: 0,
         increment: None,
         unique_id: "0f8a".to_owned(),

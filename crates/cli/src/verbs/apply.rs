@@ -57,7 +57,7 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
     let apps: Vec<_> = start::load_all(&mut context, &declared, &files)?.into_iter().flatten().collect();
     let mut connection = context.connect()?;
     let present = match &mut connection {
-        Some(connection) => context::processes(connection, None)?,
+        Some(connection) => context::revealed(connection, None)?,
         None => Vec::new(),
     };
     let plan = Plan::new(apps, &present, prune).map_err(Failure::Error)?;

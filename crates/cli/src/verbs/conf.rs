@@ -198,7 +198,7 @@ fn restart(context: &mut Context, app: &str, conf: &ModuleConf) -> Result<(), Fa
     let mut patch = Map::new();
     // What was declared for the app itself stands above the environment of this shell.
     let target = context.selector(app);
-    let process = context::processes(&mut connection, Some(target.clone()))?.into_iter().next();
+    let process = context::revealed(&mut connection, Some(target.clone()))?.into_iter().next();
     let mut declared = process.map(|process| process.spec.env.clone()).unwrap_or_default();
     for (name, value) in variables(conf, app) {
         if declared.contains_key(&name) {

@@ -37,7 +37,10 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
         now: context::now_millis(),
         local: &local,
     };
-    for reply in connection.request(&Request::Describe(Some(context.selector(&target))))? {
+    let selector = Some(context.selector(&target));
+    let request =
+        if context.options.reveal { Request::Reveal(selector) } else { Request::Describe(selector) };
+    for reply in connection.request(&request)? {
         match reply {
             Ok(Reply::Processes(processes)) => {
                 for process in &processes {

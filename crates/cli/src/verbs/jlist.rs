@@ -1,7 +1,7 @@
 //! `jlist`: the processes as JSON.
 
 use super::{Invocation, Nothing, Verb};
-use crate::{context, failure::Failure, render};
+use crate::{failure::Failure, render};
 
 pub(super) const VERB: Verb =
     Verb { name: "jlist", aliases: &[], about: "Show all processes as JSON", takes_options: false, run };
@@ -9,7 +9,7 @@ pub(super) const VERB: Verb =
 fn run(invocation: Invocation) -> Result<(), Failure> {
     let (context, Nothing {}) = invocation.read_or_default()?;
     let processes = match context.connect()? {
-        Some(mut connection) => context::processes(&mut connection, None)?,
+        Some(mut connection) => context.all(&mut connection)?,
         None => Vec::new(),
     };
     let json = render::jlist::jlist(&processes).map_err(|error| Failure::Error(error.to_string()))?;

@@ -1,7 +1,7 @@
 //! `prettylist`: the processes as Node shows an object.
 
 use super::{Invocation, Nothing, Verb};
-use crate::{context, failure::Failure, render};
+use crate::{failure::Failure, render};
 
 pub(super) const VERB: Verb = Verb {
     name: "prettylist",
@@ -14,7 +14,7 @@ pub(super) const VERB: Verb = Verb {
 fn run(invocation: Invocation) -> Result<(), Failure> {
     let (context, Nothing {}) = invocation.read()?;
     let processes = match context.connect()? {
-        Some(mut connection) => context::processes(&mut connection, None)?,
+        Some(mut connection) => context.all(&mut connection)?,
         None => Vec::new(),
     };
     let text = render::jlist::jlist(&processes).and_then(|json| render::pretty::pretty(&json));

@@ -60,7 +60,17 @@ const SAME: &[&str] = &[
 ];
 
 /// Attributes that PM2 does not know. Whatever else bears such a name, a variable of the environment perhaps, is none.
-const OURS: &[&str] = &["ready", "watchdog", "listen", "cluster_balance", "reload", "reload_parallel"];
+const OURS: &[&str] = &[
+    "ready",
+    "watchdog",
+    "listen",
+    "cluster_balance",
+    "reload",
+    "reload_parallel",
+    "env_file",
+    "expand_env",
+    "secret",
+];
 
 /// The process that an entry of `dump.pm2` describes. `home` tells which log paths are the usual ones. The error is
 /// a fragment that says what is wrong.

@@ -27,8 +27,8 @@ impl God {
         }
     }
 
-    /// Sends all about the selected processes.
-    pub(super) fn describe(&mut self, selector: Option<&Selector>, replies: &Replies) {
+    /// Sends all about the selected processes. Values that are secret are masked, unless they are to be revealed.
+    pub(super) fn describe(&mut self, selector: Option<&Selector>, reveals: bool, replies: &Replies) {
         self.look();
         let selected = match selector {
             Some(selector) => self.table.resolve(selector),
@@ -39,7 +39,9 @@ impl God {
             Ok(ids) => {
                 // A frame for each: an environment may be as large as the kernel lets it be.
                 for process in ids.into_iter().filter_map(|id| self.table.get(id)) {
-                    reply(replies, Reply::Processes(vec![process.info(self.usage(process))]));
+                    let usage = self.usage(process);
+                    let info = if reveals { process.info(usage) } else { process.public_info(usage) };
+                    reply(replies, Reply::Processes(vec![info]));
                 }
             }
         }
@@ -90,6 +92,7 @@ impl Process {
             summary: self.summary(usage),
             spec: Arc::clone(&self.spec),
             base_env: Arc::clone(&self.base_env),
+            resolved: self.run.resolved.clone(),
             instance: self.instance,
             increment: self.increment,
             unique_id: self.unique_id.to_string(),

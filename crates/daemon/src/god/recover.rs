@@ -224,6 +224,7 @@ impl God {
         if let Err(error) = super::starting::prepare_pumps(process, &self.home) {
             tracing::error!("{error}");
         }
+        process.recall_environment();
         self.rotator.expect(&process.logs);
         if process.spec.max_memory_restart.is_some() {
             self.expect_checks();

@@ -7,6 +7,7 @@ use rpm_core::{AppSpec, Home, ProcessId, Ready, process::Told};
 use super::God;
 use crate::{
     child_env::{self, Facts},
+    environment::{self, EnvError},
     ipc::{self, Channel},
     logs::{Form, LogError, Output, Pump, Stream},
     machine::Event,
@@ -23,6 +24,8 @@ use crate::{
 enum StartError {
     #[error(transparent)]
     Log(#[from] LogError),
+    #[error(transparent)]
+    Environment(#[from] EnvError),
     #[error(transparent)]
     Spawn(#[from] SpawnError),
     #[error(transparent)]
@@ -51,6 +54,7 @@ impl God {
     fn try_spawn(&mut self, id: ProcessId) -> Result<i32, StartError> {
         let Some(process) = self.table.get_mut(id) else { return Err(StartError::Forgotten) };
         let is_second = process.life.run().is_some();
+        let resolved = environment::resolve(&process.spec, &process.base_env)?;
         let Output { stdout, stderr } = prepare_output(process, &self.home)?;
         self.rotator.expect(&process.logs);
         process.runs += 1;
@@ -89,7 +93,7 @@ impl God {
             increment: process.increment,
             handed,
         };
-        let env = child_env::compose(&process.base_env, spec, &facts);
+        let env = child_env::compose(&process.base_env, spec, resolved.as_ref(), &facts);
         let stdin = spawn::endless_input()?;
         let node_args = &node_args;
         let pid = spawn::spawn(&spawn::Command {
@@ -107,7 +111,8 @@ impl God {
         signs.watch(spec, &listener, Duration::from_millis(delay));
         let birth = Stat::read(pid).map(|stat| stat.start);
         let told = Told::default();
-        let run = Attached { number, birth, adopted: None, restart_time, channel, told, signs };
+        let resolved = resolved.map(Box::new);
+        let run = Attached { number, birth, adopted: None, restart_time, channel, told, signs, resolved };
         if is_second {
             process.second = Some((pid, run));
         } else {

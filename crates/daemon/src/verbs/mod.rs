@@ -1,6 +1,7 @@
 //! What clients may ask for that changes something, a verb a file.
 
 mod act;
+mod environment;
 mod files;
 mod message;
 mod scale;
