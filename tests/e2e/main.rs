@@ -9,6 +9,8 @@ mod cluster;
 mod compatibility;
 mod cron;
 mod daemon;
+mod deaths;
+mod descriptors;
 mod env_file;
 mod environment;
 mod examples;

@@ -36,10 +36,11 @@ use tokio::{
 use crate::{
     alarm::Alarm,
     clock::Now,
+    descriptors::{Limit, Reserve},
     handover::{Handover, Lifeline},
     ipc::Received,
-    journal::{Journal, Past},
-    machine::{Event, Phase},
+    journal::{GivenAway, Journal, Past},
+    machine::{Effect, Event, Phase},
     meter::Meter,
     node::Cluster,
     places::Places,
@@ -74,7 +75,7 @@ struct Look {
     /// Children that this daemon did not start.
     orphans: OnceCell<Vec<i32>>,
     /// Read when the first process is stopped that an earlier daemon may have started.
-    strays: OnceCell<Option<Strays>>,
+    strays: OnceCell<Strays>,
     /// How long that took.
     searched: Cell<Duration>,
 }
@@ -96,23 +97,23 @@ impl Look {
     }
 
     /// The list of all children is as long as there are processes: it is read once for all stops.
-    fn orphans(&self, is_main: impl Fn(i32) -> bool) -> &[i32] {
-        self.orphans.get_or_init(|| {
-            let mut children = self.kinship.children(std::process::id() as i32);
+    fn orphans(&self, is_main: impl Fn(i32) -> bool) -> io::Result<&[i32]> {
+        if self.orphans.get().is_none() {
+            let mut children = self.kinship.children(std::process::id() as i32)?;
             children.retain(|&pid| !is_main(pid));
-            children
-        })
+            let _ = self.orphans.set(children);
+        }
+        Ok(self.orphans.get().map_or(&[], Vec::as_slice))
     }
 
-    /// `None` if they cannot be looked for.
-    fn strays(&self, home: &Home) -> Option<&Strays> {
-        let found = self.strays.get_or_init(|| {
+    fn strays(&self, home: &Home) -> io::Result<&Strays> {
+        if self.strays.get().is_none() {
             let began = Instant::now();
-            let strays = Strays::look(home);
+            let found = Strays::look(home)?;
             self.searched.set(began.elapsed());
-            strays.inspect_err(|error| tracing::error!("cannot read /proc: {error}")).ok()
-        });
-        found.as_ref()
+            let _ = self.strays.set(found);
+        }
+        Ok(self.strays.get_or_init(Strays::default))
     }
 }
 
@@ -132,6 +133,7 @@ pub(crate) struct Inheritance {
     pub past: Option<Past>,
     /// What one that was replaced by this has kept open.
     pub handover: Option<Handover>,
+    pub limit: Limit,
 }
 
 /// The daemon.
@@ -156,6 +158,9 @@ pub(crate) struct God {
     /// When memory is next held against the limits, on the monotonic clock; `None` while nothing has a limit.
     next_check: Option<u64>,
     kinship: Option<Look>,
+    reserve: Reserve,
+    /// How many files may be open.
+    limit: Limit,
     subscribers: Vec<Replies>,
     gone: mpsc::UnboundedSender<Gone>,
     /// Where IPC channels put what they hear.
@@ -181,7 +186,7 @@ impl God {
         mut calls: mpsc::Receiver<Call>,
         ready: impl FnOnce(),
     ) -> io::Result<Vec<Replies>> {
-        let Inheritance { lifeline, journal, past, handover } = inheritance;
+        let Inheritance { lifeline, journal, past, handover, limit } = inheritance;
         let mut children = signal(SignalKind::child())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
@@ -210,6 +215,8 @@ impl God {
             meter: Meter::new(),
             next_check: None,
             kinship: None,
+            reserve: Reserve::default(),
+            limit,
             subscribers: Vec::new(),
             gone,
             messages,
@@ -222,7 +229,7 @@ impl God {
         };
         god.load_max_parallel();
         match past {
-            Some(past) => god.recover(past, handover.is_some()),
+            Some(past) => god.recover(past, handover.is_some())?,
             // The daemon before it ended in good order, perhaps with the machine.
             None if service::is_one() => god.bring_back(),
             None => {}
@@ -287,6 +294,7 @@ impl God {
                 break;
             }
         }
+        self.reserve.fill();
         if self.kinship.as_ref().is_some_and(|look| self.queue.is_empty() || look.is_stale()) {
             self.kinship = None;
         }
@@ -300,7 +308,7 @@ impl God {
     }
 
     fn rewrite_journal(&mut self) {
-        self.journal.rewrite(self.table.next_id(), self.table.iter());
+        self.journal.rewrite(self.table.next_id(), self.table.iter(), self.table.given_away());
     }
 
     /// Queues an event for one process.
@@ -315,14 +323,21 @@ impl God {
             let Some(process) = self.table.get_mut(id) else { return };
             let before = process.life.error.is_some();
             let effects = process.life.step(&process.policy, event, Now::read());
-            if let (false, Phase::Online(_), Some(error)) = (before, &process.life.phase, &process.life.error)
+            if let (false, Phase::Online(_) | Phase::Starting, Some(error)) =
+                (before, &process.life.phase, &process.life.error)
             {
                 let name = rpm_core::name::printable(&process.spec.name);
                 tracing::error!("App [{name}:{id}] {}", rpm_core::name::printable(error));
             }
-            // Before it is acted on: if this daemon dies now, the next one knows what was meant to be done. It finds what
-            // was given away among the strays of its owner.
+            // Before it is acted on: if this daemon dies now, the next one knows what was meant to be done.
             if process.retired_from.is_none() {
+                for effect in &effects {
+                    if let Effect::Retire { run, .. } = effect
+                        && let Some(given) = GivenAway::of(id, run.pid, process.of_run(run.pid))
+                    {
+                        self.journal.give_away(given);
+                    }
+                }
                 self.journal.keep(process);
             }
             for effect in effects {

@@ -49,6 +49,9 @@ pub(crate) struct Handover {
     /// The sockets that are held for apps.
     #[serde(default)]
     pub sockets: Vec<sockets::Packed>,
+    /// How many files children may have open, where the daemon itself may have more.
+    #[serde(default)]
+    pub files: Option<u64>,
 }
 
 /// What belongs to one run.
@@ -69,9 +72,10 @@ impl Handover {
         processes: Vec<Handed>,
         clusters: Vec<(String, node::Packed)>,
         sockets: Vec<sockets::Packed>,
+        files: Option<u64>,
     ) -> Self {
         let (lock, listener) = (lifeline.lock.as_raw_fd(), lifeline.listener.as_raw_fd());
-        Self { format: FORMAT, lock, listener, processes, clusters, sockets }
+        Self { format: FORMAT, lock, listener, processes, clusters, sockets, files }
     }
 
     /// Writes it into memory that outlives this image.

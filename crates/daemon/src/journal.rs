@@ -20,8 +20,11 @@ use std::{
 use rpm_core::{AppSpec, Env, Home, ProcessId};
 use rustix::fs::{FallocateFlags, fallocate};
 
-pub(crate) use self::past::{Kept, Past};
 use self::record::{Declared, FORMAT, Header, Record};
+pub(crate) use self::{
+    past::{Kept, Past},
+    record::GivenAway,
+};
 use crate::{clock::Now, machine::Life, table::Process};
 
 /// Bytes that the file may grow by before it is written anew.
@@ -78,7 +81,7 @@ impl Written {
             env: Arc::clone(&process.base_env),
             instance: process.instance,
             life: process.life.clone(),
-            birth: process.run.birth,
+            birth: process.birth(),
         }
     }
 
@@ -127,7 +130,7 @@ impl Journal {
         let known = self.written.get(&process.id);
         let is_declared = known.is_some_and(|known| known.declares(process));
         if is_declared
-            && known.is_some_and(|known| known.life == process.life && known.birth == process.run.birth)
+            && known.is_some_and(|known| known.life == process.life && known.birth == process.birth())
         {
             return;
         }
@@ -139,6 +142,13 @@ impl Journal {
         if self.append(&lines) {
             self.written.insert(process.id, Written::of(process));
         }
+    }
+
+    /// A run is to end that no process has any more.
+    pub(crate) fn give_away(&mut self, given: GivenAway) {
+        let mut line = Vec::new();
+        Record::GivenAway(given).write_to(&mut line);
+        self.append(&line);
     }
 
     /// A process is no longer in the table.
@@ -156,7 +166,12 @@ impl Journal {
     }
 
     /// Writes the whole file anew. It takes the place of the old one, or nothing changes.
-    pub(crate) fn rewrite<'a>(&mut self, next_id: u32, processes: impl Iterator<Item = &'a Process>) {
+    pub(crate) fn rewrite<'a>(
+        &mut self,
+        next_id: u32,
+        processes: impl Iterator<Item = &'a Process>,
+        given_away: impl Iterator<Item = GivenAway>,
+    ) {
         self.forget_written();
         let mut lines = Vec::new();
         Record::Header(Header { format: FORMAT, boot: self.boot.clone(), next_id }).write_to(&mut lines);
@@ -164,6 +179,9 @@ impl Journal {
         for process in &processes {
             self.declare(process, &mut lines);
             Record::life(process).write_to(&mut lines);
+        }
+        for given in given_away {
+            Record::GivenAway(given).write_to(&mut lines);
         }
         let replace = || {
             let mut file = fresh(&self.path)?;
@@ -297,10 +315,10 @@ mod tests {
         let [a, b] = [0, 1].map(|id| table.get(ProcessId(id)).unwrap());
         let (mut journal, past) = Journal::open(&home).unwrap();
         assert!(past.is_none());
-        journal.rewrite(1, [a].into_iter());
+        journal.rewrite(1, [a].into_iter(), std::iter::empty());
         let blocked = temporary(&home.journal());
         fs::create_dir(&blocked).unwrap();
-        journal.rewrite(2, [b, a].into_iter());
+        journal.rewrite(2, [b, a].into_iter(), std::iter::empty());
         assert!(journal.rewrite_due().is_some(), "it is tried again");
         journal.keep(b);
         fs::remove_dir(&blocked).unwrap();

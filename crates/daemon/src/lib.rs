@@ -6,6 +6,7 @@
 mod alarm;
 mod child_env;
 mod clock;
+mod descriptors;
 mod dump;
 mod environment;
 mod exit_info;

@@ -24,6 +24,7 @@ use tokio::{sync::mpsc, time::timeout};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format::Writer};
 
 use crate::{
+    descriptors::Limit,
     god::{God, Inheritance},
     handover::{Handover, Lifeline},
     journal::{Journal, JournalError},
@@ -101,6 +102,7 @@ fn live(home: &Home, handover: Option<Handover>, ready: &mut Option<Readiness>) 
         fs::create_dir_all(&directory).map_err(at(&directory))?;
     }
     log_to_stderr(home.persona().title());
+    let limit = Limit::raise(handover.as_ref().and_then(|handover| handover.files));
     let (journal, past) = Journal::open(home)?;
     // Orphans of our trees come to us, so that a stop can find them and no zombie is left.
     if let Err(errno) = prctl::set_child_subreaper(true) {
@@ -124,7 +126,7 @@ fn live(home: &Home, handover: Option<Handover>, ready: &mut Option<Readiness>) 
                 ready.say("ready");
             }
         };
-        let inheritance = Inheritance { lifeline, journal, past, handover };
+        let inheritance = Inheritance { lifeline, journal, past, handover, limit };
         let waiting = God::run(home.clone(), inheritance, inbox, is_ready).await?;
         server.abort();
         let _ = fs::remove_file(home.socket());

@@ -17,6 +17,9 @@ const BACKOFF_RESET: u64 = 30_000;
 /// The longest pause of a growing series (PM2's cap).
 const BACKOFF_CAP: u64 = 15_000;
 
+/// The pause before what the system had no means for is tried again.
+const SHORTAGE_PAUSE: u64 = 1_000;
+
 /// The least time that SIGKILL is given before those who wait are told that it did not help.
 const MIN_KILL_PATIENCE: u64 = 1_000;
 
@@ -191,11 +194,15 @@ pub(crate) enum Event {
     Tick(Why),
     /// This gate has let it pass.
     Admit(Gate),
+    /// Another daemon took it over as it stood: what was under way is asked for again.
+    Resume,
     Spawned {
         pid: i32,
     },
     SpawnFailed {
         reason: String,
+        /// The system lacked something that it will have again, such as a free descriptor.
+        is_shortage: bool,
     },
     /// A run has come that far.
     Reached {
@@ -346,7 +353,9 @@ impl Life {
         match event {
             Event::Start(why) => match self.phase {
                 Phase::Stopped | Phase::Errored | Phase::Waiting => self.start_afresh(why, policy, now),
-                Phase::Held { .. } | Phase::Starting | Phase::Online(_) => vec![Effect::Settled],
+                // It waits until the system can: perhaps by now.
+                Phase::Starting => vec![Effect::Disarm, Effect::Spawn],
+                Phase::Held { .. } | Phase::Online(_) => vec![Effect::Settled],
                 // Answered when it is ready.
                 Phase::Launching(_) | Phase::Replacing { .. } => vec![],
                 Phase::Draining { .. } | Phase::Stopping { .. } => {
@@ -355,7 +364,8 @@ impl Life {
             },
             Event::Restart(why) => match self.phase {
                 Phase::Stopped | Phase::Errored | Phase::Waiting => self.start_afresh(why, policy, now),
-                Phase::Held { .. } | Phase::Starting => vec![Effect::Settled],
+                Phase::Starting => vec![Effect::Disarm, Effect::Spawn],
+                Phase::Held { .. } => vec![Effect::Settled],
                 Phase::Launching(run) | Phase::Online(run) => {
                     self.begin_stop(run, Then::Start { counted: true, why }, policy, now)
                 }
@@ -449,7 +459,12 @@ impl Life {
                 let why = self.why;
                 self.spawned(Run { pid, started: now, stage: Stage::Spawned, why }, policy, now)
             }
-            Event::SpawnFailed { reason } => match self.phase {
+            Event::SpawnFailed { reason, is_shortage } => match self.phase {
+                // No fault of the app.
+                Phase::Starting if is_shortage => {
+                    self.error = Some(format!("it will be tried again each second: {reason}"));
+                    vec![Effect::Arm(now.mono + SHORTAGE_PAUSE), Effect::Settled]
+                }
                 Phase::Starting => {
                     self.phase = Phase::Errored;
                     self.error = Some(reason);
@@ -491,6 +506,7 @@ impl Life {
                 _ => vec![],
             },
             Event::Reached { pid, stage } => self.reached(pid, stage, policy, now),
+            Event::Resume => self.resume(policy, now),
             Event::Drained => match self.phase {
                 Phase::Draining { run, then } => self.begin_stop(run, then, policy, now),
                 _ => vec![],
@@ -506,6 +522,7 @@ impl Life {
                 // PM2's rule: who says nothing in time is taken to be up.
                 Phase::Launching(run) => self.up(run),
                 Phase::Waiting => self.spawn_again(policy, now),
+                Phase::Starting => vec![Effect::Spawn],
                 // Where nothing shows that a run is up, it is one that lives.
                 Phase::Replacing { old, new: Some(new) } if policy.reloaded_at(old) <= Stage::Booted => {
                     self.take_over(old, new, now)
@@ -538,6 +555,19 @@ impl Life {
                 _ => vec![],
             },
             // Those are orders.
+            _ => vec![],
+        }
+    }
+
+    /// Goes on with what was under way under another daemon.
+    fn resume(&mut self, policy: &Policy, now: Now) -> Vec<Effect> {
+        match self.phase {
+            Phase::Starting => vec![Effect::Spawn],
+            // What it says can no longer be heard: it is taken to be up, as after its time limit.
+            Phase::Launching(run) => self.up(run),
+            Phase::Draining { run, then } | Phase::Stopping { run, then, .. } => {
+                self.begin_stop(run, then, policy, now)
+            }
             _ => vec![],
         }
     }

@@ -8,6 +8,8 @@ use std::{
 
 use rpm_core::Env;
 
+use crate::descriptors::is_shortage;
+
 /// One process of the system, from `/proc/<pid>/stat` (see proc(5)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stat {
@@ -26,16 +28,21 @@ pub(crate) struct Stat {
 }
 
 impl Stat {
-    /// The process `pid` now, if there is one.
+    /// The process `pid` now, if there is one that can be seen.
     pub(crate) fn read(pid: i32) -> Option<Self> {
+        Self::find(pid).ok().flatten()
+    }
+
+    /// The process `pid` now, or `None` if there is none. The error is that it cannot be said.
+    pub(crate) fn find(pid: i32) -> io::Result<Option<Self>> {
         let mut buffer = [0; 1024];
         Self::read_with(pid, &mut buffer)
     }
 
-    fn read_with(pid: i32, buffer: &mut [u8]) -> Option<Self> {
-        let mut file = File::open(format!("/proc/{pid}/stat")).ok()?;
-        let length = file.read(buffer).ok()?;
-        Self::parse(buffer.get(..length)?)
+    fn read_with(pid: i32, buffer: &mut [u8]) -> io::Result<Option<Self>> {
+        let read = File::open(format!("/proc/{pid}/stat")).and_then(|mut file| file.read(buffer));
+        let Some(length) = unless_gone(read)? else { return Ok(None) };
+        Ok(buffer.get(..length).and_then(Self::parse))
     }
 
     /// Reads the line of `stat`. The second field is the program's name in parentheses and may hold anything,
@@ -82,7 +89,7 @@ impl Snapshot {
         for entry in fs::read_dir("/proc")? {
             let name = entry?.file_name();
             let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
-            stats.extend(Stat::read_with(pid, &mut buffer));
+            stats.extend(Stat::read_with(pid, &mut buffer)?);
         }
         Ok(Self::of(stats))
     }
@@ -132,54 +139,70 @@ pub(crate) enum Kinship {
 impl Kinship {
     /// The better way that this kernel has.
     pub(crate) fn look() -> io::Result<Self> {
-        match listed_children(std::process::id() as i32) {
+        match listed_children(std::process::id() as i32)? {
             Some(_) => Ok(Self::Lists),
             None => Snapshot::take().map(Self::Parents),
         }
     }
 
     /// The children of `pid`.
-    pub(crate) fn children(&self, pid: i32) -> Vec<i32> {
-        match self {
-            Self::Lists => listed_children(pid).unwrap_or_default(),
+    pub(crate) fn children(&self, pid: i32) -> io::Result<Vec<i32>> {
+        Ok(match self {
+            Self::Lists => listed_children(pid)?.unwrap_or_default(),
             Self::Parents(snapshot) => snapshot.children(pid).map(|child| child.pid).collect(),
-        }
+        })
     }
 
     /// All that descend from `root`, parents before children.
-    pub(crate) fn descendants(&self, root: i32) -> Vec<i32> {
-        let mut found = self.children(root);
+    pub(crate) fn descendants(&self, root: i32) -> io::Result<Vec<i32>> {
+        let mut found = self.children(root)?;
         let mut next = 0;
         while let Some(&pid) = found.get(next) {
             // Lists are read one by one: a process that was handed on meanwhile may stand in two.
-            for child in self.children(pid) {
+            for child in self.children(pid)? {
                 if !found.contains(&child) {
                     found.push(child);
                 }
             }
             next += 1;
         }
-        found
+        Ok(found)
     }
 }
 
 /// The children of all threads of `pid`; `None` if there is no such list.
-fn listed_children(pid: i32) -> Option<Vec<i32>> {
+fn listed_children(pid: i32) -> io::Result<Option<Vec<i32>>> {
     let mut children = Vec::new();
     let mut lists = 0;
-    for thread in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
-        let Ok(list) = fs::read_to_string(thread.path().join("children")) else { continue };
+    let Some(threads) = unless_gone(fs::read_dir(format!("/proc/{pid}/task")))? else { return Ok(None) };
+    for thread in threads.flatten() {
+        let list = fs::read_to_string(thread.path().join("children"));
+        let Some(list) = unless_gone(list)? else { continue };
         children.extend(list.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
         lists += 1;
     }
-    (lists > 0).then_some(children)
+    Ok((lists > 0).then_some(children))
 }
 
-/// Whether the environment that `pid` was started with holds each of these `NAME=value` entries.
-pub(crate) fn environ_has(pid: i32, entries: &[String]) -> bool {
-    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| {
-        entries.iter().all(|entry| environ.split(|&b| b == 0).any(|variable| variable == entry.as_bytes()))
-    })
+/// Whether the environment that `pid` was started with holds each of these `NAME=value` entries. What this user may not
+/// look into does not.
+pub(crate) fn environ_has(pid: i32, entries: &[String]) -> io::Result<bool> {
+    match fs::read(format!("/proc/{pid}/environ")) {
+        Ok(environ) => Ok(entries
+            .iter()
+            .all(|entry| environ.split(|&b| b == 0).any(|variable| variable == entry.as_bytes()))),
+        Err(error) if is_shortage(&error) => Err(error),
+        Err(_) => Ok(false),
+    }
+}
+
+/// What was read of a process; `None` if it has gone, before it was read or meanwhile.
+fn unless_gone<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error) if is_shortage(&error) => Err(error),
+        Err(_) => Ok(None),
+    }
 }
 
 /// The environment that `pid` was started with; what is not Unicode is left out.
@@ -229,9 +252,9 @@ mod tests {
         let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
         let (me, pid) = (std::process::id() as i32, child.id() as i32);
         for kinship in [Kinship::look().unwrap(), Kinship::Parents(Snapshot::take().unwrap())] {
-            assert!(kinship.children(me).contains(&pid));
-            assert!(kinship.descendants(me).contains(&pid));
-            assert!(kinship.descendants(pid).is_empty());
+            assert!(kinship.children(me).unwrap().contains(&pid));
+            assert!(kinship.descendants(me).unwrap().contains(&pid));
+            assert!(kinship.descendants(pid).unwrap().is_empty());
         }
         child.kill().unwrap();
         child.wait().unwrap();

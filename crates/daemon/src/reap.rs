@@ -1,15 +1,24 @@
 //! Noticing the end of processes: children by SIGCHLD, others by a pidfd. Nothing polls.
 
-use std::{io, os::fd::OwnedFd, sync::Arc};
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    sync::Arc,
+    time::Duration,
+};
 
 use nix::{
     errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::wait::{WaitPidFlag, WaitStatus, waitpid},
     unistd::Pid,
 };
 use rpm_core::Exit;
+use tokio::time::sleep;
 
 use crate::readable;
+
+/// The pause between two looks at a process of whose end the kernel does not tell.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Takes in every child that has ended: the daemon's own, and orphans that were handed to it. One system call for
 /// each that ended and one more, however many are alive.
@@ -28,7 +37,17 @@ pub(crate) fn ended_children() -> impl Iterator<Item = (i32, Exit)> {
 }
 
 /// Waits for the end of a process that is no child, or need not be one.
-pub(crate) async fn end_of(pidfd: Arc<OwnedFd>) -> io::Result<()> {
-    readable::watch(pidfd)?.readable().await?.retain_ready();
-    Ok(())
+pub(crate) async fn end_of(pidfd: Arc<OwnedFd>) {
+    match readable::watch(Arc::clone(&pidfd)) {
+        Ok(watched) => {
+            if let Ok(mut ready) = watched.readable().await {
+                return ready.retain_ready();
+            }
+        }
+        Err(error) => tracing::warn!("the kernel does not tell of the end of a process: {error}"),
+    }
+    // It lives until the opposite is shown: what is taken to have ended is started again.
+    while poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO) == Ok(0) {
+        sleep(LOOK).await;
+    }
 }

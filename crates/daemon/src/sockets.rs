@@ -40,6 +40,7 @@ const BACKLOG: i32 = 4096;
 #[error("cannot listen on {place}: {error}")]
 pub(crate) struct ListenError {
     place: Place,
+    #[source]
     error: std::io::Error,
 }
 

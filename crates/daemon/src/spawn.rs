@@ -23,7 +23,7 @@ use nix::{
 };
 use rpm_core::{AppSpec, Env, Interpreter, name::printable};
 
-use crate::launch;
+use crate::{descriptors::Limit, launch};
 
 /// The first descriptor after the standard ones.
 const FIRST_HANDED: i32 = 3;
@@ -42,6 +42,8 @@ pub(crate) struct Command<'a> {
     pub sockets: Vec<OwnedFd>,
     /// Its end of an IPC channel, after the sockets.
     pub channel: Option<OwnedFd>,
+    /// How many files it may have open.
+    pub limit: Limit,
 }
 
 /// Why a child could not be started; what the user reads as the reason of `errored`.
@@ -60,9 +62,14 @@ pub(crate) enum SpawnError {
     #[error("{0} cannot be run: what its first line (#!) names does not exist")]
     NoShebang(PathBuf),
     #[error("directory {0}: {1}")]
-    Directory(PathBuf, io::Error),
+    Directory(PathBuf, #[source] io::Error),
     #[error("{what} of {program}: {errno}")]
-    System { what: &'static str, program: PathBuf, errno: Errno },
+    System {
+        what: &'static str,
+        program: PathBuf,
+        #[source]
+        errno: Errno,
+    },
     #[error("a NUL byte in {0:?}")]
     Nul(String),
 }
@@ -134,7 +141,8 @@ pub(crate) fn spawn(command: &Command<'_>) -> Result<i32, SpawnError> {
             .map_err(system("preparing"))?;
         attributes.set_sigdefault(&SigSet::all()).map_err(system("preparing"))?;
         attributes.set_sigmask(&SigSet::empty()).map_err(system("preparing"))?;
-        posix_spawn(program.as_path(), &actions, &attributes, &argv, &envp).map_err(system("start"))
+        let start = || posix_spawn(program.as_path(), &actions, &attributes, &argv, &envp);
+        command.limit.as_children(start).map_err(system("start"))
     })();
     let _ = env::set_current_dir("/");
     match outcome {
@@ -226,6 +234,7 @@ mod tests {
             node_args: &[],
             sockets: Vec::new(),
             channel: None,
+            limit: Limit::raise(None),
         };
         let pid = spawn(&command)?;
         nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None).unwrap();

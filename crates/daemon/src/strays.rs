@@ -2,11 +2,11 @@
 
 use std::{collections::HashMap, fs, io};
 
-use nix::libc;
 use rpm_core::{Home, ProcessId};
 
 use crate::{
     child_env,
+    descriptors::is_shortage,
     procfs::{Snapshot, Stat},
 };
 
@@ -38,7 +38,7 @@ impl Strays {
             // Kernel threads have none, and those of other users cannot be read.
             let environ = match fs::read(format!("/proc/{}/environ", stat.pid)) {
                 Ok(environ) => environ,
-                Err(error) if lacks_descriptor(&error) => return Err(error),
+                Err(error) if is_shortage(&error) => return Err(error),
                 Err(_) => continue,
             };
             let mut variables = environ.split(|&byte| byte == 0);
@@ -52,6 +52,15 @@ impl Strays {
         Ok(Self { by_id })
     }
 
+    /// What a look found, or finds now if there was none yet.
+    pub(crate) fn once<'a>(looked: &'a mut Option<Self>, home: &Home) -> io::Result<&'a Self> {
+        let strays = match looked.take() {
+            Some(strays) => strays,
+            None => Self::look(home)?,
+        };
+        Ok(looked.insert(strays))
+    }
+
     /// Those of `id`.
     pub(crate) fn of(&self, id: ProcessId) -> &[Stray] {
         self.by_id.get(&id).map_or(&[], Vec::as_slice)
@@ -63,9 +72,4 @@ impl Strays {
         let leaders = self.of(id).iter().filter(|stray| is_of_run(stray)).map(|stray| &stray.stat);
         leaders.filter(|stat| stat.session == stat.pid).min_by_key(|stat| stat.start)
     }
-}
-
-/// Nothing can be opened any more; it says nothing about the process.
-fn lacks_descriptor(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }

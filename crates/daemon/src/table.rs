@@ -21,9 +21,9 @@ use tokio::sync::mpsc;
 use crate::{
     clock::Now,
     ipc::Channel,
-    journal::Kept,
+    journal::{GivenAway, Kept},
     logs::{self, LogPaths, Pump},
-    machine::{Life, Policy},
+    machine::{Life, Phase, Policy, Run},
     ready::Signs,
     tree::{self, Member},
 };
@@ -155,6 +155,20 @@ impl Process {
             let _ = std::fs::remove_file(&self.pid_file);
             self.shown_pid = false;
         }
+    }
+
+    /// What belongs to its run `pid`: the present one, the second of a reload, or the one that such a second is about to
+    /// replace.
+    pub(crate) fn of_run(&self, pid: i32) -> &Attached {
+        match &self.second {
+            Some((second, attached)) if *second == pid => attached,
+            _ => &self.run,
+        }
+    }
+
+    /// When its run began, in clock ticks since boot; the last one where it has none.
+    pub(crate) fn birth(&self) -> Option<u64> {
+        self.life.run().map_or(self.run.birth, |run| self.of_run(run.pid).birth)
     }
 
     /// Its number and name.
@@ -327,17 +341,63 @@ impl Table {
         self.processes.remove(&id).or_else(|| self.retired.remove(&id))
     }
 
-    /// Keeps a run that its process gave away. It is an entry of its own, which [`Self::iter`] leaves out.
-    pub(crate) fn retire(&mut self, make: impl FnOnce(ProcessId) -> Process) -> ProcessId {
-        let id = ProcessId(u32::MAX - self.next_retired);
+    /// Makes an entry of its own, which [`Self::iter`] leaves out, of a run that the process `id` gives away.
+    pub(crate) fn give_away(
+        &mut self,
+        id: ProcessId,
+        run: Run,
+        attached: Attached,
+        now: Now,
+    ) -> Option<ProcessId> {
+        let process = self.processes.get(&id)?;
+        // Of one that was taken in already, only the rest of its tree is left to end; its pid may be another's by now.
+        let is_gone = !self.by_pid.contains_key(&run.pid);
+        let own = ProcessId(u32::MAX - self.next_retired);
         self.next_retired = (self.next_retired + 1) % RETIRED;
-        self.retired.insert(id, make(id));
-        id
+        let retired = Process {
+            id: own,
+            spec: Arc::clone(&process.spec),
+            policy: process.policy.clone(),
+            base_env: Arc::clone(&process.base_env),
+            instance: process.instance,
+            unique_id: Arc::clone(&process.unique_id),
+            life: Life { phase: Phase::Online(run), ..Life::new(now) },
+            deadline: None,
+            tick: None,
+            logs: process.logs.clone(),
+            pid_file: process.pid_file.clone(),
+            shown_pid: false,
+            pumps: None,
+            runs: attached.number,
+            run: attached,
+            second: None,
+            has_strays: process.has_strays,
+            retired_from: Some(id),
+            increment: process.increment,
+            triggers: Vec::new(),
+            outdated: false,
+            unwatched: None,
+            stopping: is_gone.then(|| Stopping { main: Some(Exit::Unknown), ..Stopping::default() }),
+            waiters: Vec::new(),
+        };
+        self.retired.insert(own, retired);
+        if !is_gone {
+            self.own(run.pid, own);
+        }
+        Some(own)
     }
 
     /// The runs that processes gave away and that have not ended.
     pub(crate) fn retired(&self) -> impl Iterator<Item = &Process> {
         self.retired.values()
+    }
+
+    /// What the journal says of them.
+    pub(crate) fn given_away(&self) -> impl Iterator<Item = GivenAway> {
+        self.retired().filter_map(|process| {
+            let (id, pid) = (process.retired_from?, process.life.run()?.pid);
+            GivenAway::of(id, pid, &process.run)
+        })
     }
 
     /// All, by id.

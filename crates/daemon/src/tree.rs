@@ -17,17 +17,14 @@ use nix::{
 use rpm_core::Signal;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open, pidfd_send_signal};
 
-use crate::{
-    procfs::{Kinship, Stat, environ_has},
-    strays::Stray,
-};
+use crate::procfs::{Kinship, Stat, environ_has};
 
 /// Whose tree it is.
 pub(crate) struct Owner<'a> {
     /// The main process.
     pub pid: i32,
     /// Processes that may be its orphans although they are no children of this daemon.
-    pub strays: &'a [Stray],
+    pub strays: Vec<&'a Stat>,
     /// Entries of the environment which its whole tree inherits, and no other.
     pub marks: &'a [String],
 }
@@ -43,17 +40,24 @@ pub(crate) struct Member {
 
 impl Member {
     /// Takes hold of the main process of a run that an earlier daemon began, unless it has ended.
-    pub(crate) fn main(pid: i32, birth: u64) -> Option<Self> {
+    pub(crate) fn main(pid: i32, birth: u64) -> io::Result<Option<Self>> {
         Self::hold(pid, pid, |stat| stat.start == birth)
     }
 
-    /// Takes hold of a process of which `is_meant` is true, unless it has ended.
-    fn hold(pid: i32, group: i32, is_meant: impl Fn(&Stat) -> bool) -> Option<Self> {
-        let before = Stat::read(pid).filter(|stat| stat.is_alive() && is_meant(stat))?;
-        let pidfd = pidfd_open(rustix::process::Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
+    /// Takes hold of a process of which `is_meant` is true, unless it has ended. The error is that this cannot be said.
+    fn hold(pid: i32, group: i32, is_meant: impl Fn(&Stat) -> bool) -> io::Result<Option<Self>> {
+        let Some(before) = Stat::find(pid)?.filter(|stat| stat.is_alive() && is_meant(stat)) else {
+            return Ok(None);
+        };
+        let Some(raw) = rustix::process::Pid::from_raw(pid) else { return Ok(None) };
+        let pidfd = match pidfd_open(raw, PidfdFlags::empty()) {
+            Ok(pidfd) => pidfd,
+            Err(rustix::io::Errno::SRCH) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
         // Between the look and the open the pid may have been given to a stranger.
-        let same = Stat::read(pid).is_some_and(|now| now.start == before.start && now.is_alive());
-        same.then(|| Self { pid, in_group: before.pgrp == group, pidfd: Arc::new(pidfd) })
+        let same = Stat::find(pid)?.is_some_and(|now| now.start == before.start && now.is_alive());
+        Ok(same.then(|| Self { pid, in_group: before.pgrp == group, pidfd: Arc::new(pidfd) }))
     }
 
     /// Signals it; a process that has ended is no error.
@@ -74,6 +78,23 @@ impl Member {
     }
 }
 
+/// What was found of a tree.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub members: Vec<Member>,
+    /// The system lacked the means to see or to hold all of it.
+    pub is_partial: bool,
+}
+
+impl Found {
+    fn add(&mut self, held: io::Result<Option<Member>>) {
+        match held {
+            Ok(member) => self.members.extend(member),
+            Err(_) => self.is_partial = true,
+        }
+    }
+}
+
 /// All live processes of `owner` but its main process: what descends from it, and those of `orphans`, children of this
 /// daemon that it did not start, which are its. `is_main` tells the main processes of others.
 pub(crate) fn members(
@@ -81,26 +102,28 @@ pub(crate) fn members(
     orphans: &[i32],
     owner: &Owner<'_>,
     is_main: impl Fn(i32) -> bool,
-) -> Vec<Member> {
-    let mut found = kinship.descendants(owner.pid);
+) -> io::Result<Found> {
+    let mut pids = kinship.descendants(owner.pid)?;
     let daemon = std::process::id() as i32;
     for orphan in orphans.iter().copied().filter(|&pid| pid != owner.pid && !is_main(pid)) {
-        let same_session = || Stat::read(orphan).is_some_and(|stat| stat.session == owner.pid);
-        if same_session() || environ_has(orphan, owner.marks) {
-            found.push(orphan);
-            found.extend(kinship.descendants(orphan));
+        let same_session = Stat::find(orphan)?.is_some_and(|stat| stat.session == owner.pid);
+        if same_session || environ_has(orphan, owner.marks)? {
+            pids.push(orphan);
+            pids.extend(kinship.descendants(orphan)?);
         }
     }
     // A pid that was given to a stranger meanwhile has another parent.
-    let is_kin = |stat: &Stat| stat.ppid == owner.pid || stat.ppid == daemon || found.contains(&stat.ppid);
-    let mut members: Vec<_> = found.iter().filter_map(|&pid| Member::hold(pid, owner.pid, is_kin)).collect();
-    let strays = owner.strays.iter().map(|stray| &stray.stat);
-    for stray in strays.filter(|stray| stray.pid != owner.pid && !is_main(stray.pid)) {
-        if !found.contains(&stray.pid) {
-            members.extend(Member::hold(stray.pid, owner.pid, |stat| stat.start == stray.start));
+    let is_kin = |stat: &Stat| stat.ppid == owner.pid || stat.ppid == daemon || pids.contains(&stat.ppid);
+    let mut found = Found::default();
+    for &pid in &pids {
+        found.add(Member::hold(pid, owner.pid, is_kin));
+    }
+    for stray in owner.strays.iter().filter(|stray| stray.pid != owner.pid && !is_main(stray.pid)) {
+        if !pids.contains(&stray.pid) {
+            found.add(Member::hold(stray.pid, owner.pid, |stat| stat.start == stray.start));
         }
     }
-    members
+    Ok(found)
 }
 
 /// Signals the group that `leader` leads, itself included. A group that is gone is no error.

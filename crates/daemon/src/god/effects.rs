@@ -1,6 +1,6 @@
 //! Carrying out what the machine decides.
 
-use std::{fs::File, os::fd::OwnedFd, sync::Arc};
+use std::{os::fd::OwnedFd, sync::Arc};
 
 use rpm_core::{Exit, ProcessId, Signal, protocol::Reply};
 use tokio::sync::mpsc;
@@ -12,7 +12,8 @@ use crate::{
     machine::{Ask, Effect, Event},
     procfs::Kinship,
     reap,
-    tree::{self, Member, Owner},
+    strays::Stray,
+    tree::{self, Found, Member, Owner},
 };
 
 impl God {
@@ -132,33 +133,52 @@ impl God {
 
     /// The live processes of the tree of `id`, the main process aside.
     pub(super) fn members(&mut self, id: ProcessId, pid: i32) -> Vec<Member> {
-        if self.table.get(id).is_some_and(|process| !process.spec.treekill) {
+        if self.table.get(id).is_none_or(|process| !process.spec.treekill) {
             return Vec::new();
         }
         let Some(marks) = self.marks(id) else { return Vec::new() };
+        let mut found = self.look_for(id, pid, &marks);
+        if found.is_partial {
+            // With the descriptors that are kept for this. Those that could be held are found again.
+            self.kinship = None;
+            let mut reserve = std::mem::take(&mut self.reserve);
+            found = reserve.lend(|| self.look_for(id, pid, &marks));
+            self.reserve = reserve;
+        }
+        if found.is_partial {
+            self.kinship = None;
+        }
+        if let Some(stopping) = self.table.get_mut(id).and_then(|process| process.stopping.as_mut()) {
+            stopping.unseen = found.is_partial;
+        }
+        found.members
+    }
+
+    fn look_for(&mut self, id: ProcessId, pid: i32, marks: &[String]) -> Found {
         let Self { home, kinship, table, .. } = self;
-        if kinship.is_none() {
-            match Kinship::look() {
-                Ok(kinship_now) => *kinship = Some(Look::new(kinship_now)),
-                Err(error) => tracing::error!("cannot read /proc: {error}"),
-            }
-        }
-        let has_strays = table.get(id).is_some_and(|process| process.has_strays);
-        let members = kinship.as_ref().and_then(|look| {
-            let strays = if has_strays { look.strays(home)?.of(id) } else { &[] };
-            let is_main = |pid| table.is_main(pid);
-            let orphans = look.orphans(is_main);
-            Some(tree::members(&look.kinship, orphans, &Owner { pid, strays, marks: &marks }, is_main))
-        });
-        // Without a descriptor to spare nobody could be held, or even be read.
-        let unseen = members.is_none() || File::open("/dev/null").is_err();
-        if let Some(stopping) = table.get_mut(id).and_then(|process| process.stopping.as_mut()) {
-            stopping.unseen = unseen;
-        }
-        if unseen {
-            *kinship = None;
-        }
-        members.unwrap_or_default()
+        let Some(process) = table.get(id) else { return Found::default() };
+        // Those of a run that was given away are told from those of the present one by the number of restarts.
+        let number = process.retired_from.map(|_| process.run.restart_time);
+        let is_its = |stray: &&Stray| number.is_none_or(|number| stray.restarts == Some(number));
+        let is_main = |pid| table.is_main(pid);
+        let mut look = || {
+            let look = match kinship {
+                Some(look) => look,
+                None => kinship.insert(Look::new(Kinship::look()?)),
+            };
+            let strays = if process.has_strays {
+                let all = look.strays(home)?.of(process.retired_from.unwrap_or(id));
+                all.iter().filter(is_its).map(|stray| &stray.stat).collect()
+            } else {
+                Vec::new()
+            };
+            let owner = Owner { pid, strays, marks };
+            tree::members(&look.kinship, look.orphans(is_main)?, &owner, is_main)
+        };
+        look().unwrap_or_else(|error| {
+            tracing::error!("cannot look for the tree of process {id}: {error}");
+            Found { is_partial: true, ..Found::default() }
+        })
     }
 
     /// Waits for the end of each of `members`.
@@ -212,9 +232,7 @@ async fn tell_end(
     is_main: bool,
     gone: mpsc::UnboundedSender<Gone>,
 ) {
-    if let Err(error) = reap::end_of(Arc::clone(&pidfd)).await {
-        tracing::warn!("cannot watch pid {pid}: {error}");
-    }
+    reap::end_of(Arc::clone(&pidfd)).await;
     let exit = if is_main { exit_info::of(&*pidfd).await } else { Exit::Unknown };
     let _ = gone.send(Gone { id, pid, exit });
 }

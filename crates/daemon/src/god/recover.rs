@@ -1,12 +1,14 @@
 //! Taking over what a daemon that died has left: the same processes, ids and counters, and nothing twice.
 
-use rpm_core::{Cause, Exit, Home, Persona, ProcessId};
+use std::io;
+
+use rpm_core::{Cause, Exit, Persona, ProcessId, Signal, Why};
 
 use super::God;
 use crate::{
     clock::Now,
-    journal::{Kept, Past},
-    machine::{Event, Phase, Run, Then},
+    journal::{GivenAway, Kept, Past},
+    machine::{Event, Phase, Run, Stage, Then},
     procfs::{Stat, variable},
     ready::{Listener, Signs},
     strays::{Stray, Strays},
@@ -17,21 +19,27 @@ use crate::{
 impl God {
     /// Puts the processes of `past` into the empty table. Those that live are watched from here on, those that ended
     /// while nobody saw it are treated by their restart rules.
-    pub(super) fn recover(&mut self, past: Past, is_handover: bool) {
+    ///
+    /// What is to be done is only queued: until the journal is written anew, the old one says what it said. An error is
+    /// that the system does not let us look at or hold what lives; then nothing was touched.
+    pub(super) fn recover(&mut self, past: Past, is_handover: bool) -> io::Result<()> {
         let same_boot = past.boot == self.journal.boot();
         if !same_boot && self.home.persona() != Persona::Rpm {
             // Under PM2 what ran before a boot is brought back by `resurrect`, and by nothing else.
-            return;
+            return Ok(());
         }
         let now = Now::read();
         let mut strays = None;
         let ids: Vec<ProcessId> = past.processes.iter().map(|kept| kept.id).collect();
         for kept in past.processes {
             if same_boot {
-                self.recover_process(kept, &mut strays, now);
+                self.recover_process(kept, &mut strays, now)?;
             } else {
                 self.revive(kept, now);
             }
+        }
+        for given in past.given_away.iter().filter(|_| same_boot) {
+            self.recover_given(given, &mut strays)?;
         }
         self.table.expect_id(past.next_id);
         let mut adopted = 0;
@@ -49,10 +57,11 @@ impl God {
                 self.table.iter().count()
             );
         }
+        Ok(())
     }
 
     /// One process of this boot.
-    fn recover_process(&mut self, kept: Kept, strays: &mut Option<Strays>, now: Now) {
+    fn recover_process(&mut self, kept: Kept, strays: &mut Option<Strays>, now: Now) -> io::Result<()> {
         let (id, birth) = (kept.id, kept.birth);
         let phase = kept.life.phase.clone();
         let noted = kept.life.run();
@@ -65,86 +74,73 @@ impl God {
             // It may have ended: then it is taken in like any child.
             self.table.own(run.pid, id);
             self.resume(id, Attached { birth: Some(birth), ..Attached::default() });
-            return self.go_on(id, &phase, now);
+            self.go_on(id, &phase, now);
+            return Ok(());
         }
         if let (Some(run), Some(birth)) = (noted, birth)
-            && let Some(main) = Member::main(run.pid, birth)
+            && let Some(main) = Member::main(run.pid, birth)?
         {
             self.adopt(id, main, birth);
             match phase {
-                // What it says can no longer be heard: it is taken to be up, as after its time limit.
-                Phase::Launching(_) => self.post(id, Event::Deadline),
-                Phase::Replacing { old, .. } => self.resume_reload(id, old, birth, strays),
-                Phase::Draining { run, then } | Phase::Stopping { run, then, .. } => {
-                    self.resume_stop(id, run, then);
-                }
-                _ => {}
+                Phase::Replacing { old, .. } => self.resume_reload(id, old, birth, strays)?,
+                _ => self.post(id, Event::Resume),
             }
-            return;
+            return Ok(());
         }
-        if let Phase::Stopping { run, then, .. } | Phase::Draining { run, then } = phase
+        if let Phase::Stopping { .. } | Phase::Draining { .. } = phase
             && treekill
         {
             // The rest of its tree may be there.
             if let Some(process) = self.table.get_mut(id) {
                 process.stopping = Some(Stopping { main: Some(Exit::Unknown), ..Stopping::default() });
             }
-            self.resume_stop(id, run, then);
-            return;
+            self.post(id, Event::Resume);
+            return Ok(());
         }
         // The daemon may have died between a spawn and its note of it.
-        if let Some(stat) = self.unnoted(id, birth, strays)
-            && let Some(main) = Member::main(stat.pid, stat.start)
+        if let Some(stat) = self.unnoted(id, birth, strays)?
+            && let Some(main) = Member::main(stat.pid, stat.start)?
         {
             if let Some(process) = self.table.get_mut(id) {
                 process.life.phase = Phase::Starting;
             }
             self.adopt(id, main, stat.start);
-            self.feed(id, Event::Spawned { pid: stat.pid });
-            return;
+            self.post(id, Event::Spawned { pid: stat.pid });
+            return Ok(());
         }
-        let Some(process) = self.table.get_mut(id) else { return };
+        let Some(process) = self.table.get_mut(id) else { return Ok(()) };
         match (phase, noted) {
             (_, Some(run)) => self.post(id, Event::Exited { pid: run.pid, exit: Exit::Unknown }),
-            (Phase::Starting, _) => {
-                process.life.phase = Phase::Stopped;
-                let why = process.life.why;
-                self.post(id, Event::Start(why));
-            }
             (Phase::Waiting, _) => {
                 let at = now.mono + process.life.prev_delay;
                 process.deadline = Some(at);
                 self.deadlines.arm(at as i64, id);
             }
-            _ => {}
+            _ => self.post(id, Event::Resume),
         }
-    }
-
-    /// A stop that was under way is asked for again.
-    fn resume_stop(&mut self, id: ProcessId, run: Run, then: Then) {
-        if let Some(process) = self.table.get_mut(id) {
-            process.life.phase = Phase::Online(run);
-        }
-        let event = match then {
-            Then::Rest => Event::Stop,
-            Then::Start { why, .. } => Event::Restart(why),
-            Then::Forget => Event::Delete,
-        };
-        self.post(id, event);
+        Ok(())
     }
 
     /// A reload that was under way. Its new run, if there is one, has had all the time that a run gets: as after the
     /// time limit it takes the place of the old one, or goes.
-    fn resume_reload(&mut self, id: ProcessId, old: Run, birth: u64, strays: &mut Option<Strays>) {
-        let Some(process) = self.table.get_mut(id) else { return };
+    fn resume_reload(
+        &mut self,
+        id: ProcessId,
+        old: Run,
+        birth: u64,
+        strays: &mut Option<Strays>,
+    ) -> io::Result<()> {
+        let Some(process) = self.table.get_mut(id) else { return Ok(()) };
         let restarts = process.life.restart_time + 1;
-        let found = strays.get_or_insert_with(|| look(&self.home));
-        let new = found
-            .main_of(id, |stray| stray.stat.start >= birth && stray.restarts == Some(restarts))
-            .and_then(|stat| Some((stat.start, Member::main(stat.pid, stat.start)?)));
+        let found = Strays::once(strays, &self.home)?
+            .main_of(id, |stray| stray.stat.start >= birth && stray.restarts == Some(restarts));
+        let new = match found {
+            Some(stat) => Member::main(stat.pid, stat.start)?.map(|main| (stat.start, main)),
+            None => None,
+        };
         let Some((birth, main)) = new else {
             process.life.phase = Phase::Online(old);
-            return;
+            return Ok(());
         };
         process.life.phase = Phase::Replacing { old, new: None };
         process.runs += 1;
@@ -160,6 +156,48 @@ impl God {
         self.await_end(id, main.pid, main.pidfd());
         self.post(id, Event::Spawned { pid: main.pid });
         self.post(id, Event::Deadline);
+        Ok(())
+    }
+
+    /// A run that a reload had given away, to be ended: what is left of it is.
+    fn recover_given(&mut self, given: &GivenAway, strays: &mut Option<Strays>) -> io::Result<()> {
+        let &GivenAway { id, pid, birth, restarts } = given;
+        let main = Member::main(pid, birth)?;
+        let is_of_run = |stray: &&Stray| stray.stat.start >= birth && stray.restarts == Some(restarts);
+        let mut tree = Strays::once(strays, &self.home)?.of(id).iter().filter(is_of_run);
+        let Some(process) = self.table.get(id) else {
+            // Its process was deleted: nobody says any more how it is to be asked to end.
+            for stray in tree {
+                if let Some(member) = Member::main(stray.stat.pid, stray.stat.start)? {
+                    member.signal(Signal::KILL);
+                }
+            }
+            return Ok(());
+        };
+        let is_kept = process.life.run().is_some_and(|run| run.pid == pid)
+            || process.second.as_ref().is_some_and(|(second, _)| *second == pid);
+        // After a reload that failed, the next run has its number.
+        let is_next = process.life.restart_time == restarts;
+        if is_kept || (main.is_none() && (is_next || tree.next().is_none())) {
+            return Ok(());
+        }
+        let run = Run { pid, started: Now::read(), stage: Stage::Spawned, why: Why::default() };
+        if main.is_some() {
+            self.table.own(pid, id);
+        }
+        let attached = Attached {
+            birth: Some(birth),
+            adopted: main.clone(),
+            restart_time: restarts,
+            ..Attached::default()
+        };
+        if let Some(retired) = self.table.give_away(id, run, attached, Now::read()) {
+            if let Some(main) = main {
+                self.await_end(retired, pid, main.pidfd());
+            }
+            self.post(retired, Event::Delete);
+        }
+        Ok(())
     }
 
     /// One process of an earlier boot: whatever ran then is gone, and is started again.
@@ -179,24 +217,34 @@ impl God {
             process.life.phase = Phase::Stopped;
         }
         if was_up {
-            self.post(id, Event::Start(Cause::Boot.into()));
+            // What has to be done for it is done when that stands in the journal.
+            let _ = process.life.step(&process.policy, Event::Start(Cause::Boot.into()), now);
+            self.post(id, Event::Resume);
         }
     }
 
     /// The main process of a run of `id` that was not noted: the one that was about to be spawned, or a later one than
     /// was noted if the disk was full. What else leads a session there was started by the run that was noted, or by an
     /// earlier one; its environment has their number of restarts.
-    fn unnoted(&self, id: ProcessId, noted: Option<u64>, strays: &mut Option<Strays>) -> Option<Stat> {
-        let life = &self.table.get(id).filter(|process| process.life.is_wanted_up())?.life;
+    fn unnoted(
+        &self,
+        id: ProcessId,
+        noted: Option<u64>,
+        strays: &mut Option<Strays>,
+    ) -> io::Result<Option<Stat>> {
+        let Some(process) = self.table.get(id).filter(|process| process.life.is_wanted_up()) else {
+            return Ok(None);
+        };
+        let life = &process.life;
         let is_next = |restarts| match life.phase {
             Phase::Starting => restarts == life.restart_time,
             _ => restarts > life.restart_time,
         };
-        let strays = strays.get_or_insert_with(|| look(&self.home));
+        let strays = Strays::once(strays, &self.home)?;
         let is_of_run = |stray: &Stray| {
             noted.is_none_or(|birth| stray.stat.start > birth) && stray.restarts.is_some_and(is_next)
         };
-        strays.main_of(id, is_of_run).cloned()
+        Ok(strays.main_of(id, is_of_run).cloned())
     }
 
     /// Watches over a run that an earlier daemon began.
@@ -255,12 +303,4 @@ impl God {
 fn is_child(pid: i32, birth: u64) -> bool {
     let me = std::process::id() as i32;
     Stat::read(pid).is_some_and(|stat| stat.start == birth && stat.ppid == me)
-}
-
-/// Those that are no children of this daemon.
-fn look(home: &Home) -> Strays {
-    Strays::look(home).unwrap_or_else(|error| {
-        tracing::error!("cannot read /proc: {error}");
-        Strays::default()
-    })
 }

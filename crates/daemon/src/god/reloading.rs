@@ -11,7 +11,7 @@ use super::{God, reply};
 use crate::{
     child_env,
     clock::Now,
-    machine::{Event, Life, Phase, Run},
+    machine::{Event, Phase, Run},
     table::{Process, Replies, Waiter},
 };
 
@@ -49,43 +49,7 @@ impl God {
             Some((_, attached)) => attached,
             None => std::mem::take(&mut process.run),
         };
-        let mut life = Life::new(Now::read());
-        life.phase = Phase::Online(run);
-        let (spec, policy) = (process.spec.clone(), process.policy.clone());
-        let (base_env, unique_id) = (process.base_env.clone(), process.unique_id.clone());
-        let (logs, pid_file) = (process.logs.clone(), process.pid_file.clone());
-        let (instance, increment, runs) = (process.instance, process.increment, attached.number);
-        let has_strays = process.has_strays;
-        let retired = self.table.retire(|id_of_its_own| Process {
-            id: id_of_its_own,
-            spec,
-            policy,
-            base_env,
-            instance,
-            unique_id,
-            life,
-            deadline: None,
-            tick: None,
-            logs,
-            pid_file,
-            shown_pid: false,
-            pumps: None,
-            runs,
-            run: attached,
-            second: None,
-            has_strays,
-            retired_from: Some(id),
-            increment,
-            triggers: Vec::new(),
-            outdated: false,
-            unwatched: None,
-            stopping: None,
-            waiters: Vec::new(),
-        });
-        // One that has ended is no longer known by its pid.
-        if self.table.is_main(run.pid) {
-            self.table.own(run.pid, retired);
-        }
+        let Some(retired) = self.table.give_away(id, run, attached, Now::read()) else { return };
         self.post(retired, if drain { Event::Release } else { Event::Delete });
     }
 

@@ -2,11 +2,13 @@
 
 use std::{io, path::Path, time::Duration};
 
+use nix::errno::Errno;
 use rpm_core::{AppSpec, Home, ProcessId, Ready, process::Told};
 
 use super::God;
 use crate::{
     child_env::{self, Facts},
+    descriptors,
     environment::{self, EnvError},
     ipc::{self, Channel},
     logs::{Form, LogError, Output, Pump, Stream},
@@ -36,6 +38,24 @@ enum StartError {
     Forgotten,
 }
 
+impl StartError {
+    /// Whether it can be expected to succeed later, with nothing changed.
+    fn is_shortage(&self) -> bool {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            let code = match error.downcast_ref::<io::Error>() {
+                Some(error) => return descriptors::is_shortage(error),
+                None => error.downcast_ref::<Errno>(),
+            };
+            if let Some(errno) = code {
+                return descriptors::is_shortage(&io::Error::from(*errno));
+            }
+            cause = error.source();
+        }
+        false
+    }
+}
+
 impl God {
     /// Starts a run of a process; beside the present one, if there is one.
     pub(super) fn spawn(&mut self, id: ProcessId) -> Event {
@@ -47,7 +67,7 @@ impl God {
                 }
                 Event::Spawned { pid }
             }
-            Err(error) => Event::SpawnFailed { reason: error.to_string() },
+            Err(error) => Event::SpawnFailed { reason: error.to_string(), is_shortage: error.is_shortage() },
         }
     }
 
@@ -105,6 +125,7 @@ impl God {
             node_args,
             sockets,
             channel: theirs,
+            limit: self.limit,
         })?;
         let delay = if is_second { process.policy.min_uptime } else { 0 };
         let listener = Listener { id, run: number, inbox: self.messages.clone() };

@@ -119,7 +119,8 @@ impl God {
         let mut held: Vec<_> =
             self.clusters.iter().map(|(app, cluster)| (app.clone(), cluster.hold())).collect();
         let clusters = held.iter_mut().map(|(app, cluster)| (app.clone(), cluster.pack())).collect();
-        let handover = Handover::new(&self.lifeline, handed.collect(), clusters, self.sockets.pack());
+        let (sockets, files) = (self.sockets.pack(), self.limit.childrens());
+        let handover = Handover::new(&self.lifeline, handed.collect(), clusters, sockets, files);
         let memory = handover.write()?;
         let channels = self.table.iter().filter_map(|process| process.run.channel.as_ref()?.packed_fd());
         let fds = [self.lifeline.lock.as_fd(), self.lifeline.listener.as_fd(), memory.as_fd()];

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::{
     JournalError,
-    record::{Declared, FORMAT, Record},
+    record::{Declared, FORMAT, GivenAway, Record},
 };
 use crate::{
     clock::Now,
@@ -26,6 +26,8 @@ pub(crate) struct Past {
     pub boot: String,
     pub next_id: u32,
     pub processes: Vec<Kept>,
+    /// Runs that were to end.
+    pub given_away: Vec<GivenAway>,
 }
 
 /// One process as it was.
@@ -105,6 +107,7 @@ impl Past {
         let mut environments: HashMap<u32, Arc<Env>> = HashMap::new();
         let mut declared: BTreeMap<ProcessId, Declared> = BTreeMap::new();
         let mut lives = HashMap::new();
+        let mut given_away = Vec::new();
         let (mut next_id, mut damaged) = (header.next_id, 0);
         for line in lines {
             match serde_json::from_slice(line) {
@@ -122,6 +125,7 @@ impl Past {
                     declared.remove(&id);
                     lives.remove(&id);
                 }
+                Ok(Record::GivenAway(given)) => given_away.push(given),
                 Ok(Record::Header(_)) => damaged += 1,
                 // The last line may have been cut off by a power failure; that one was not acted on.
                 Err(_) if line.last() != Some(&b'\n') => {}
@@ -143,7 +147,7 @@ impl Past {
             let base_env = Arc::clone(base_env);
             processes.push(Kept { id, spec: app, base_env, instance, unique_id, increment, life, birth });
         }
-        Ok((Some(Self { boot: header.boot, next_id, processes }), damaged))
+        Ok((Some(Self { boot: header.boot, next_id, processes, given_away }), damaged))
     }
 }
 

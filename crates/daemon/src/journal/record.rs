@@ -5,7 +5,10 @@ use std::sync::Arc;
 use rpm_core::{AppSpec, Env, ProcessId};
 use serde::{Deserialize, Serialize};
 
-use crate::{machine::Life, table::Process};
+use crate::{
+    machine::Life,
+    table::{Attached, Process},
+};
 
 /// Raised when an older program would misread the file.
 pub(super) const FORMAT: u32 = 1;
@@ -30,6 +33,20 @@ pub(super) enum Record {
     },
     /// A process left the table.
     Forgotten { id: ProcessId },
+    /// A reload gave a run away, which is to end.
+    GivenAway(GivenAway),
+}
+
+/// A run that its process gave away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GivenAway {
+    /// Whose it was.
+    pub id: ProcessId,
+    pub pid: i32,
+    /// When it began, in clock ticks since boot.
+    pub birth: u64,
+    /// The number of restarts in its environment.
+    pub restarts: u32,
 }
 
 /// What the file is.
@@ -55,6 +72,13 @@ pub(super) struct Declared {
     pub increment: Option<i64>,
 }
 
+impl GivenAway {
+    /// `None` if it had ended before anybody could see when it began.
+    pub(crate) fn of(id: ProcessId, pid: i32, run: &Attached) -> Option<Self> {
+        Some(Self { id, pid, birth: run.birth?, restarts: run.restart_time })
+    }
+}
+
 impl Declared {
     pub(super) fn of(process: &Process, env: u32) -> Self {
         Self {
@@ -70,7 +94,7 @@ impl Declared {
 
 impl Record {
     pub(super) fn life(process: &Process) -> Self {
-        Self::Life { id: process.id, life: process.life.clone(), birth: process.run.birth }
+        Self::Life { id: process.id, life: process.life.clone(), birth: process.birth() }
     }
 
     /// Appends the line to `lines`.

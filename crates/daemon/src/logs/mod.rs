@@ -31,6 +31,7 @@ pub(crate) use rotate::{Log, Look, Moved, Report, begin as begin_look};
 #[error("log file {path}: {error}")]
 pub(crate) struct LogError {
     pub path: PathBuf,
+    #[source]
     pub error: io::Error,
 }
 

@@ -24,6 +24,8 @@ struct World {
     settled: u32,
     ended: Vec<Ended>,
     forgotten: bool,
+    /// The system can start nothing.
+    is_short: bool,
 }
 
 impl World {
@@ -47,6 +49,7 @@ impl World {
             settled: 0,
             ended: vec![],
             forgotten: false,
+            is_short: false,
         }
     }
 
@@ -60,6 +63,11 @@ impl World {
                         _ => &mut self.child,
                     };
                     assert_eq!(*place, None, "two children at once");
+                    if self.is_short {
+                        let reason = "too many open files".to_owned();
+                        self.event(Event::SpawnFailed { reason, is_shortage: true });
+                        continue;
+                    }
                     self.next_pid += 1;
                     *place = Some(self.next_pid);
                     self.event(Event::Spawned { pid: self.next_pid });
@@ -386,11 +394,83 @@ fn what_cannot_be_spawned_is_errored_with_the_reason() {
     let mut world = World::new(|_| {});
     let effects = world.life.step(&world.policy, Event::Start(Cause::User.into()), world.now);
     assert_eq!(effects, [Effect::Disarm, Effect::Spawn]);
-    world.event(Event::SpawnFailed { reason: "no node".to_owned() });
+    world.event(Event::SpawnFailed { reason: "no node".to_owned(), is_shortage: false });
     assert_eq!(world.status(), Status::Errored);
     assert_eq!(world.life.error.as_deref(), Some("no node"));
     assert_eq!((world.story(), world.ended[0].run), ((Cause::User, Next::Errored), None));
     assert_eq!(world.settled, 1);
+}
+
+#[test]
+fn what_the_system_has_no_means_for_is_tried_again_until_it_has() {
+    let mut world = World::new(|_| {});
+    world.is_short = true;
+    world.event(Event::Start(Cause::User.into()));
+    for _ in 0..3 {
+        assert_eq!((world.status(), world.child), (Status::Launching, None));
+        world.after(SHORTAGE_PAUSE);
+    }
+    assert!(world.settled > 0, "who asked is told");
+    assert!(world.life.error.as_deref().unwrap().contains("too many"));
+    world.is_short = false;
+    world.after(SHORTAGE_PAUSE);
+    assert_eq!((world.status(), world.life.restart_time, &world.life.error), (Status::Online, 0, &None));
+    // A restart by hand does not wait, and a stop ends it.
+    world.is_short = true;
+    world.exits(Exit::Code(1));
+    world.event(Event::Stop);
+    assert_eq!((world.status(), world.armed), (Status::Stopped, None));
+    world.event(Event::Start(Cause::User.into()));
+    world.is_short = false;
+    world.event(Event::Restart(Cause::Restart.into()));
+    assert_eq!((world.status(), world.armed), (Status::Online, None));
+}
+
+/// What is under way when the daemon dies, and what the next one does that begins with the same state.
+#[test]
+fn what_was_under_way_is_gone_on_with() {
+    let resumed = |mut world: World, then: Event| {
+        world.armed = None;
+        let (phase, signals) = (world.life.phase.clone(), world.signals.len());
+        let restarts = world.life.restart_time;
+        world.event(Event::Resume);
+        assert_eq!(world.life.phase, phase, "{then:?}");
+        assert_eq!((world.signals.len(), world.armed.is_some()), (signals + 1, true), "{then:?}");
+        world.exits(Exit::Signal(2));
+        (world.status(), world.life.restart_time - restarts, world.forgotten)
+    };
+    for (event, end) in [
+        (Event::Stop, (Status::Stopped, 0, false)),
+        (Event::Restart(Cause::Restart.into()), (Status::Online, 1, false)),
+        (Event::Delete, (Status::Stopped, 0, true)),
+    ] {
+        let mut world = World::new(|_| {});
+        world.event(Event::Start(Cause::User.into())).event(event.clone());
+        assert_eq!(resumed(world, event), end);
+    }
+    // A start that was to be the end of a stop is no restart that counts.
+    let mut world = World::new(|_| {});
+    world.event(Event::Start(Cause::User.into())).event(Event::Stop).event(Event::Start(Cause::User.into()));
+    assert_eq!(resumed(world, Event::Start(Cause::User.into())), (Status::Online, 0, false));
+    // A spawn that was ordered is done.
+    let mut world = World::new(|_| {});
+    world.life.step(&world.policy, Event::Start(Cause::User.into()), world.now);
+    world.event(Event::Resume);
+    assert_eq!(world.status(), Status::Online);
+    // Who rests, rests; who runs is left alone.
+    for events in [&[Event::Start(Cause::User.into()), Event::Stop][..], &[Event::Start(Cause::User.into())]]
+    {
+        let mut world = World::new(|_| {});
+        for event in events {
+            world.event(event.clone());
+            if *event == Event::Stop {
+                world.exits(Exit::Signal(2));
+            }
+        }
+        let before = world.life.clone();
+        world.event(Event::Resume);
+        assert_eq!(world.life, before);
+    }
 }
 
 #[test]
@@ -512,7 +592,7 @@ fn a_reload_whose_new_run_ends_or_cannot_start_changes_nothing() {
     assert_eq!((world.child, world.status(), world.settled), (old, Status::Online, settled + 1));
     assert!(world.life.error.as_deref().unwrap().contains("code 3"));
     world.life.step(&world.policy, Event::Reload(Cause::Reload.into()), world.now);
-    world.event(Event::SpawnFailed { reason: "no node".to_owned() });
+    world.event(Event::SpawnFailed { reason: "no node".to_owned(), is_shortage: false });
     assert_eq!((world.child, world.status(), world.settled), (old, Status::Online, settled + 2));
     assert!(world.life.error.as_deref().unwrap().contains("no node"));
 }
@@ -653,6 +733,7 @@ fn any_event() -> impl Strategy<Value = Option<Event>> {
         Just(Some(Event::Reload(Cause::Reload.into()))),
         Just(Some(Event::Release)),
         Just(Some(Event::Drained)),
+        Just(Some(Event::Resume)),
         Just(Some(Event::Retired)),
         Just(Some(Event::Delete)),
         Just(Some(Event::Admit(Gate::Place))),
@@ -714,6 +795,7 @@ proptest! {
         world.open = open;
         for (event, doing, pause) in events {
             world.after(pause);
+            world.is_short = pause % 7 == 0;
             match event {
                 Some(event) => { world.event(event); }
                 None => match doing {
@@ -735,11 +817,15 @@ proptest! {
             prop_assert_eq!(world.second, second);
             if matches!(
                 world.life.phase,
-                Phase::Waiting | Phase::Launching(_) | Phase::Replacing { .. } | Phase::Draining { .. }
+                Phase::Waiting
+                    | Phase::Starting
+                    | Phase::Launching(_)
+                    | Phase::Replacing { .. }
+                    | Phase::Draining { .. }
+                    | Phase::Stopping { .. }
             ) {
                 prop_assert!(world.armed.is_some());
             }
-            prop_assert!(world.life.phase != Phase::Starting);
         }
         world.event(Event::Delete);
         if world.child.is_some() {

@@ -33,7 +33,8 @@ impl God {
         };
         // Some programs write their title over it.
         let marks = child_env::marks(&self.home, process.id);
-        let running = procfs::environment(run.pid).filter(|_| procfs::environ_has(run.pid, &marks));
+        let running =
+            procfs::environment(run.pid).filter(|_| procfs::environ_has(run.pid, &marks).unwrap_or(false));
         let Some(running) = running else {
             let reason =
                 format!("the environment of process {} (pid {}) cannot be read", process.id, run.pid);
