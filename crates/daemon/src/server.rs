@@ -17,9 +17,9 @@ use rpm_core::{
     protocol::{Failure, Hello, PROTOCOL, Reply, Request},
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     sync::mpsc,
-    time::timeout,
+    time::{Instant, sleep_until, timeout},
 };
 
 use crate::table::Replies;
@@ -32,6 +32,9 @@ const BACKLOG: usize = 16_384;
 
 /// Bytes of replies that are worth a write of their own: small ones go together, large ones do not pile up.
 const FULL: usize = 256 << 10;
+
+/// How long what is said waits for what follows.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// A request and where its replies go.
 pub(crate) struct Call {
@@ -90,81 +93,150 @@ enum Broken {
     Slow(#[from] tokio::time::error::Elapsed),
 }
 
-async fn converse(mut stream: Stream, calls: &mpsc::Sender<Call>) -> Result<(), Broken> {
-    let hello = Hello {
-        protocol: PROTOCOL,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        pid: std::process::id() as i32,
-    };
-    write(&mut stream, &hello).await?;
-    if !is_allowed(&stream) {
-        return write(&mut stream, &Reply::Failed(Failure::NotYours)).await;
+async fn converse(stream: Stream, calls: &mpsc::Sender<Call>) -> Result<(), Broken> {
+    let allowed = is_allowed(&stream);
+    let mut talk = Talk { stream: BufReader::new(stream), unsent: Vec::new() };
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    talk.say(&Hello { protocol: PROTOCOL, version: version.clone(), pid: std::process::id() as i32 })?;
+    if !allowed {
+        return talk.conclude(Failure::NotYours).await;
     }
-    let theirs = match timeout(PATIENCE, read::<Hello>(&mut stream)).await? {
+    talk.flush_unless_spoken_to().await?;
+    let theirs = match timeout(PATIENCE, talk.read::<Hello>()).await? {
         Ok(Some(theirs)) => theirs,
         Ok(None) => return Ok(()),
-        Err(broken) => return refuse(&mut stream, broken).await,
+        Err(broken) => return talk.refuse(broken).await,
     };
     loop {
-        let request = match read::<Request>(&mut stream).await {
+        talk.flush_unless_spoken_to().await?;
+        let request = match talk.read::<Request>().await {
             Ok(None) => return Ok(()),
             // Another version can ask for one thing: to take this one's place.
             Ok(Some(request @ Request::Update { .. })) => request,
             Ok(Some(_)) | Err(_) if theirs.protocol != PROTOCOL => {
-                return write(&mut stream, &Reply::Failed(Failure::OtherProtocol(hello.version))).await;
+                return talk.conclude(Failure::OtherProtocol(version)).await;
             }
             Ok(Some(request)) => request,
-            Err(broken) => return refuse(&mut stream, broken).await,
+            Err(broken) => return talk.refuse(broken).await,
         };
         let (replies, mut answers) = mpsc::channel(BACKLOG);
         if calls.send(Call { request, replies }).await.is_err() {
-            return write(&mut stream, &Reply::Failed(Failure::Ending)).await;
+            return talk.conclude(Failure::Ending).await;
         }
-        if !answer(&mut stream, &mut answers).await? {
+        // Most answers are there after the god's next turn.
+        tokio::task::yield_now().await;
+        if !talk.answer(&mut answers).await? {
             return Ok(());
         }
     }
 }
 
-/// Passes replies on until all is said. False if the client went away first.
-async fn answer(stream: &mut Stream, answers: &mut mpsc::Receiver<Reply>) -> Result<bool, Broken> {
-    let mut batch = Vec::new();
-    let mut byte = [0];
-    loop {
-        // A client that only listens is noticed when it goes: it has nothing to say until it has its answer.
-        let more = tokio::select! {
-            biased;
-            more = answers.recv_many(&mut batch, 256) => more,
-            gone = stream.read(&mut byte) => match gone? {
-                0 => return Ok(false),
-                _ => return Err(io::Error::from(io::ErrorKind::InvalidData).into()),
-            },
-        };
-        let mut ended = more == 0;
-        let mut frames = Vec::new();
-        for reply in batch.drain(..) {
-            ended |= matches!(reply, Reply::End | Reply::Failed(_));
-            frames.extend(frame::encode(&reply)?);
-            if frames.len() > FULL {
-                stream.write_all(&frames).await?;
-                frames.clear();
-            }
-        }
-        if more == 0 {
-            frames.extend(frame::encode(&Reply::End)?);
-        }
-        stream.write_all(&frames).await?;
-        if ended {
-            return Ok(true);
-        }
-    }
+/// The daemon's side of a connection.
+///
+/// Each write wakes the client, which then takes CPU from what is being started or stopped for it. So what is said waits
+/// a moment for what follows, and most answers go out in one write, the hello with them.
+struct Talk {
+    stream: BufReader<Stream>,
+    /// Frames that are not written yet.
+    unsent: Vec<u8>,
 }
 
-async fn refuse(stream: &mut Stream, broken: Broken) -> Result<(), Broken> {
-    if let Broken::Frame(error) = &broken {
-        write(stream, &Reply::Failed(Failure::BadRequest(error.to_string()))).await?;
+impl Talk {
+    fn say(&mut self, message: &impl serde::Serialize) -> Result<(), Broken> {
+        self.unsent.extend(frame::encode(message)?);
+        Ok(())
     }
-    Err(broken)
+
+    async fn flush(&mut self) -> Result<(), Broken> {
+        self.stream.write_all(&self.unsent).await?;
+        self.unsent.clear();
+        Ok(())
+    }
+
+    /// Writes what is unsent, unless the client speaks meanwhile: then it goes with the answer.
+    async fn flush_unless_spoken_to(&mut self) -> Result<(), Broken> {
+        if !self.unsent.is_empty() && timeout(GATHER, self.stream.fill_buf()).await.is_err() {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// The last word.
+    async fn conclude(&mut self, failure: Failure) -> Result<(), Broken> {
+        self.say(&Reply::Failed(failure))?;
+        self.flush().await
+    }
+
+    async fn refuse(&mut self, broken: Broken) -> Result<(), Broken> {
+        if let Broken::Frame(error) = &broken {
+            self.conclude(Failure::BadRequest(error.to_string())).await?;
+        }
+        Err(broken)
+    }
+
+    /// Passes replies on until all is said. False if the client went away first.
+    async fn answer(&mut self, answers: &mut mpsc::Receiver<Reply>) -> Result<bool, Broken> {
+        let mut batch = Vec::new();
+        let mut byte = [0];
+        // What is there already goes at once if there is nothing to go with it: a hello may not wait for a slow answer.
+        let mut due = Some(Instant::now());
+        loop {
+            // A client that only listens is noticed when it goes: it has nothing to say until it has its answer.
+            let more = tokio::select! {
+                biased;
+                more = answers.recv_many(&mut batch, 256) => more,
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    self.flush().await?;
+                    due = None;
+                    continue;
+                }
+                gone = self.stream.read(&mut byte) => match gone? {
+                    0 => return Ok(false),
+                    _ => return Err(io::Error::from(io::ErrorKind::InvalidData).into()),
+                },
+            };
+            let mut ended = false;
+            for reply in batch.drain(..) {
+                ended |= matches!(reply, Reply::End | Reply::Failed(_));
+                self.say(&reply)?;
+                if self.unsent.len() > FULL {
+                    self.flush().await?;
+                }
+            }
+            if !ended && (more == 0 || answers.is_closed() && answers.is_empty()) {
+                self.say(&Reply::End)?;
+                ended = true;
+            }
+            if ended {
+                self.flush().await?;
+                return Ok(true);
+            }
+            due = due.or_else(|| Some(Instant::now() + GATHER));
+        }
+    }
+
+    /// The next message, or `None` at the end. A client may be silent between frames for as long as it likes, but not
+    /// within one.
+    async fn read<T: serde::de::DeserializeOwned>(&mut self) -> Result<Option<T>, Broken> {
+        let stream = &mut self.stream;
+        let mut header = [0; frame::HEADER];
+        if stream.read(&mut header[..1]).await? == 0 {
+            return Ok(None);
+        }
+        let payload = timeout(PATIENCE, async {
+            stream.read_exact(&mut header[1..]).await?;
+            let length = frame::payload_length(header)?;
+            // Grows as bytes arrive: a claim alone costs nothing.
+            let mut payload = Vec::new();
+            stream.take(length as u64).read_to_end(&mut payload).await?;
+            if payload.len() < length {
+                return Err(Broken::Io(io::ErrorKind::UnexpectedEof.into()));
+            }
+            Ok(payload)
+        })
+        .await??;
+        Ok(Some(frame::decode(&payload)?))
+    }
 }
 
 /// The daemon's own user, and root.
@@ -172,30 +244,4 @@ fn is_allowed(stream: &Stream) -> bool {
     use interprocess::local_socket::traits::StreamCommon as _;
     let peer = stream.peer_creds().ok().and_then(|creds| creds.euid());
     peer.is_some_and(|user| user == 0 || user == nix::unistd::geteuid().as_raw())
-}
-
-async fn write(stream: &mut Stream, message: &impl serde::Serialize) -> Result<(), Broken> {
-    Ok(stream.write_all(&frame::encode(message)?).await?)
-}
-
-/// The next message, or `None` at the end. A client may be silent between frames for as long as it likes, but not
-/// within one.
-async fn read<T: serde::de::DeserializeOwned>(stream: &mut Stream) -> Result<Option<T>, Broken> {
-    let mut header = [0; frame::HEADER];
-    if stream.read(&mut header[..1]).await? == 0 {
-        return Ok(None);
-    }
-    let payload = timeout(PATIENCE, async {
-        stream.read_exact(&mut header[1..]).await?;
-        let length = frame::payload_length(header)?;
-        // Grows as bytes arrive: a claim alone costs nothing.
-        let mut payload = Vec::new();
-        stream.take(length as u64).read_to_end(&mut payload).await?;
-        if payload.len() < length {
-            return Err(Broken::Io(io::ErrorKind::UnexpectedEof.into()));
-        }
-        Ok(payload)
-    })
-    .await??;
-    Ok(Some(frame::decode(&payload)?))
 }
