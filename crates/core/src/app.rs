@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Bytes, Env, Listen, Millis, Ready, Secrets, Signal,
+    Bytes, Env, Limits, Listen, Millis, Ready, Secrets, Signal,
     cron::{Schedule, Zone},
     env_file::EnvFiles,
 };
@@ -126,6 +126,9 @@ pub struct AppSpec {
     /// Over this, the memory of the whole tree, it is restarted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_memory_restart: Option<Bytes>,
+    /// What it may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Box<Limits>>,
     /// The files whose change restarts it.
     #[serde(default, skip_serializing_if = "Watch::is_off")]
     pub watch: Watch,
@@ -259,6 +262,7 @@ impl AppSpec {
             reload: None,
             reload_parallel: None,
             max_memory_restart: None,
+            limits: None,
             watch: Watch::Off,
             ignore_watch: None,
             watch_delay: None,

@@ -13,6 +13,7 @@ pub mod env_file;
 pub mod expand;
 pub mod frame;
 pub mod home;
+pub mod limits;
 pub mod listen;
 pub mod max_parallel;
 pub mod name;
@@ -35,6 +36,7 @@ pub use app::{
 pub use env::Env;
 pub use env_file::EnvFile;
 pub use home::Home;
+pub use limits::Limits;
 pub use listen::Listen;
 pub use max_parallel::MaxParallel;
 pub use persona::Persona;

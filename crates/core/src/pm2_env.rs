@@ -106,6 +106,7 @@ fn declared(spec: &AppSpec) -> Attributes<'_> {
         ("reload", spec.reload.map(|reload| json!(reload))),
         ("reload_parallel", spec.reload_parallel.map(|count| json!(count))),
         ("max_memory_restart", spec.max_memory_restart.map(|size| json!(size))),
+        ("limits", spec.limits.as_ref().map(|limits| json!(limits))),
         ("ignore_watch", spec.ignore_watch.as_ref().map(|globs| json!(globs))),
         ("watch_delay", spec.watch_delay.map(|time| json!(time))),
         ("increment_var", spec.increment_var.as_ref().map(|name| json!(name))),

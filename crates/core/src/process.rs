@@ -31,6 +31,8 @@ pub enum Exit {
     Code(i32),
     /// This signal ended it.
     Signal(i32),
+    /// It was killed because it used more memory than its limit.
+    OutOfMemory,
     /// It ended while no daemon was there to see how.
     Unknown,
 }
@@ -40,7 +42,7 @@ impl Exit {
     pub fn pm2_code(self) -> i32 {
         match self {
             Self::Code(code) => code,
-            Self::Signal(_) | Self::Unknown => 0,
+            Self::Signal(_) | Self::OutOfMemory | Self::Unknown => 0,
         }
     }
 }
@@ -53,6 +55,7 @@ impl fmt::Display for Exit {
                 Ok(signal) => write!(f, "signal {signal}"),
                 Err(_) => write!(f, "signal {number}"),
             },
+            Self::OutOfMemory => f.write_str("memory over its limit"),
             Self::Unknown => f.write_str("unknown exit"),
         }
     }
@@ -158,6 +161,9 @@ pub struct ProcessInfo {
     /// When the schedule fires next, milliseconds since the epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_tick: Option<i64>,
+    /// Why the kernel does not hold it to its limits on memory and CPU, if it has such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unheld: Option<String>,
 }
 
 /// What a Node app tells on its IPC channel, by PM2's own conventions.

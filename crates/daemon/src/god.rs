@@ -401,6 +401,7 @@ impl God {
             process.second = None;
             return self.post(id, Event::Exited { pid, exit });
         }
+        let exit = process.run.confinement.release(exit);
         process.run.channel = None;
         process.run.signs = Signs::default();
         process.triggers.clear();

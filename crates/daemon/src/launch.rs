@@ -1,62 +1,117 @@
-//! What has to be done between the spawn and the program: changing to another user, and telling the program its pid.
+//! What has to be done between the spawn and the program: entering a control group, taking limits, changing to another
+//! user, and telling the program its pid.
 //!
-//! `posix_spawn` can do neither. So the daemon spawns this executable with the hidden verb [`VERB`], which does it and
+//! `posix_spawn` can do none of these. So the daemon spawns this executable with the hidden verb [`VERB`], which does it and
 //! executes the program in its own place: the pid stays the same, and no code of ours runs in a forked daemon.
 
 use std::{
     convert::Infallible,
     env,
     ffi::{CString, OsStr, OsString},
+    io,
     os::unix::ffi::{OsStrExt, OsStringExt},
+    path::PathBuf,
 };
 
 use nix::{
     errno::Errno,
+    libc::RLIM_INFINITY,
+    sys::resource::{Resource, getrlimit, setrlimit},
     unistd::{Gid, Uid, execve, setgid, setgroups, setuid},
 };
+use rpm_core::limits::CoreSize;
+use serde::{Deserialize, Serialize};
 
-/// The hidden verb. It is followed by a uid and a gid (`-` keeps it), the program and its argument vector.
+/// The hidden verb. It is followed by a [`Preparation`], the program and its argument vector.
 pub const VERB: &str = "__exec";
+
+/// What has to be done first, as one argument in JSON.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Preparation {
+    /// The directory of the control group to enter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_files: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub core: Option<CoreSize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nice: Option<i8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gid: Option<u32>,
+}
 
 /// Why the program was not executed.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
     /// The arguments are not those that the daemon gives.
-    #[error("{VERB} is for the daemon: it wants a uid, a gid, a program and its arguments")]
+    #[error("{VERB} is for the daemon: it wants what to prepare, a program and its arguments")]
     Usage,
     /// The system refused.
     #[error("cannot {0}: {1}")]
-    System(&'static str, Errno),
+    System(String, Errno),
 }
 
 /// Becomes the program that `arguments` (those after the verb) describe. Returns only if that fails.
 pub fn launch(arguments: impl IntoIterator<Item = OsString>) -> Result<Infallible, LaunchError> {
-    let mut arguments = arguments.into_iter();
-    let mut id = || -> Result<Option<u32>, LaunchError> {
-        let word = arguments.next().ok_or(LaunchError::Usage)?;
-        match word.to_str() {
-            Some("-") => Ok(None),
-            Some(number) => number.parse().map(Some).map_err(|_| LaunchError::Usage),
-            None => Err(LaunchError::Usage),
-        }
-    };
-    let (uid, gid) = (id()?, id()?);
-    let mut words = arguments.map(|word| CString::new(word.into_vec()).map_err(|_| LaunchError::Usage));
+    let mut words =
+        arguments.into_iter().map(|word| CString::new(word.into_vec()).map_err(|_| LaunchError::Usage));
+    let preparation = words.next().ok_or(LaunchError::Usage)??;
+    let preparation = serde_json::from_slice(preparation.as_bytes()).map_err(|_| LaunchError::Usage)?;
     let program = words.next().ok_or(LaunchError::Usage)??;
     let argv = words.collect::<Result<Vec<_>, _>>()?;
-    let system = |what| move |errno| LaunchError::System(what, errno);
-    // Groups first: afterwards the right to change them is gone.
-    if uid.is_some() || gid.is_some() {
-        setgroups(&[]).map_err(system("clear the supplementary groups"))?;
-    }
-    if let Some(gid) = gid {
-        setgid(Gid::from_raw(gid)).map_err(system("change the group"))?;
-    }
-    if let Some(uid) = uid {
-        setuid(Uid::from_raw(uid)).map_err(system("change the user"))?;
-    }
+    prepare(&preparation)?;
     let envp = environment().collect::<Result<Vec<_>, _>>().map_err(|_| LaunchError::Usage)?;
     execve(&program, &argv, &envp).map_err(system("execute the program"))
+}
+
+/// What needs rights comes before these are given up.
+fn prepare(preparation: &Preparation) -> Result<(), LaunchError> {
+    if let Some(group) = &preparation.group {
+        let entered = std::fs::write(group.join("cgroup.procs"), "0");
+        let errno = |error: &io::Error| Errno::from_raw(error.raw_os_error().unwrap_or_default());
+        entered.map_err(|error| {
+            LaunchError::System(format!("enter the control group {}", group.display()), errno(&error))
+        })?;
+    }
+    if let Some(files) = preparation.open_files {
+        let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(files, |(_, hard)| hard.max(files));
+        // Raising the hard limit needs rights, and lowering it cannot be taken back: it stays where it can.
+        setrlimit(Resource::RLIMIT_NOFILE, files, limit)
+            .map_err(system(format!("allow {files} open files")))?;
+    }
+    if let Some(core) = preparation.core {
+        let size = match core {
+            CoreSize::Unlimited => RLIM_INFINITY,
+            CoreSize::AtMost(size) => size.0,
+        };
+        let hard = getrlimit(Resource::RLIMIT_CORE).map_or(size, |(_, hard)| hard.max(size));
+        setrlimit(Resource::RLIMIT_CORE, size, hard).map_err(system("allow core dumps of that size"))?;
+    }
+    if let Some(nice) = preparation.nice {
+        rustix::process::setpriority_process(None, nice.into())
+            .map_err(|error| Errno::from_raw(error.raw_os_error()))
+            .map_err(system(format!("set the priority {nice}")))?;
+    }
+    // Groups first: afterwards the right to change them is gone.
+    if preparation.uid.is_some() || preparation.gid.is_some() {
+        setgroups(&[]).map_err(system("clear the supplementary groups"))?;
+    }
+    if let Some(gid) = preparation.gid {
+        setgid(Gid::from_raw(gid)).map_err(system("change the group"))?;
+    }
+    if let Some(uid) = preparation.uid {
+        setuid(Uid::from_raw(uid)).map_err(system("change the user"))?;
+    }
+    Ok(())
+}
+
+fn system(what: impl Into<String>) -> impl FnOnce(Errno) -> LaunchError {
+    let what = what.into();
+    move |errno| LaunchError::System(what, errno)
 }
 
 /// The environment of the program: with its pid, where it is given sockets (`sd_listen_fds`).

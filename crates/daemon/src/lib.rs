@@ -4,8 +4,10 @@
 //! pure life of one process, and the rest carries out what the machine decides.
 
 mod alarm;
+mod cgroup;
 mod child_env;
 mod clock;
+mod confinement;
 mod descriptors;
 mod dump;
 mod environment;

@@ -23,7 +23,10 @@ use nix::{
 };
 use rpm_core::{AppSpec, Env, Interpreter, name::printable};
 
-use crate::{descriptors::Limit, launch};
+use crate::{
+    descriptors::Limit,
+    launch::{self, Preparation},
+};
 
 /// The first descriptor after the standard ones.
 const FIRST_HANDED: i32 = 3;
@@ -44,6 +47,8 @@ pub(crate) struct Command<'a> {
     pub channel: Option<OwnedFd>,
     /// How many files it may have open.
     pub limit: Limit,
+    /// The directory of the control group that holds it to its limits.
+    pub group: Option<&'a Path>,
 }
 
 /// Why a child could not be started; what the user reads as the reason of `errored`.
@@ -72,6 +77,8 @@ pub(crate) enum SpawnError {
     },
     #[error("a NUL byte in {0:?}")]
     Nul(String),
+    #[error("what to prepare for it: {0}")]
+    Preparation(String),
 }
 
 /// Starts the child and returns its pid.
@@ -107,7 +114,7 @@ pub(crate) fn spawn(command: &Command<'_>) -> Result<i32, SpawnError> {
         let variable = CString::new(format!("{name}={value}"));
         envp.push(variable.map_err(|_| SpawnError::Nul(printable(name).into_owned()))?);
     }
-    let (program, argv) = launched(app, program, argv)?;
+    let (program, argv) = launched(command, program, argv)?;
     // Those that the child gets above 2, in order. Copies above all of their places, so that none is overwritten before
     // it was put into its own.
     let handed = command.sockets.iter().chain(&command.channel);
@@ -154,19 +161,30 @@ pub(crate) fn spawn(command: &Command<'_>) -> Result<i32, SpawnError> {
     }
 }
 
-/// What to execute so that the program runs as the user that `app` names, or knows that sockets are meant for it: this
-/// executable, which sees to that and executes the program (see [`crate::launch`]).
+/// What to execute so that the program runs as the user and within the limits that `app` names, or knows that sockets are
+/// meant for it: this executable, which sees to that and executes the program (see [`crate::launch`]).
 fn launched(
-    app: &AppSpec,
+    command: &Command<'_>,
     program: PathBuf,
     argv: Vec<CString>,
 ) -> Result<(PathBuf, Vec<CString>), SpawnError> {
-    if app.uid.is_none() && app.gid.is_none() && app.listen.is_empty() {
+    let app = command.app;
+    let limits = app.limits.as_deref();
+    let preparation = Preparation {
+        group: command.group.map(Path::to_owned),
+        open_files: limits.and_then(|limits| limits.open_files),
+        core: limits.and_then(|limits| limits.core),
+        nice: limits.and_then(|limits| limits.nice),
+        uid: app.uid,
+        gid: app.gid,
+    };
+    if preparation == Preparation::default() && app.listen.is_empty() {
         return Ok((program, argv));
     }
-    let id = |id: Option<u32>| id.map_or_else(|| "-".to_owned(), |id| id.to_string());
-    let mut wrapped = Vec::with_capacity(argv.len() + 5);
-    for word in ["rpm", launch::VERB, &id(app.uid), &id(app.gid)] {
+    let preparation =
+        serde_json::to_string(&preparation).map_err(|error| SpawnError::Preparation(error.to_string()))?;
+    let mut wrapped = Vec::with_capacity(argv.len() + 4);
+    for word in ["rpm", launch::VERB, &preparation] {
         wrapped.push(text(word.as_ref())?);
     }
     wrapped.push(text(program.as_os_str())?);
@@ -235,6 +253,7 @@ mod tests {
             sockets: Vec::new(),
             channel: None,
             limit: Limit::raise(None),
+            group: None,
         };
         let pid = spawn(&command)?;
         nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None).unwrap();

@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     clock::Now,
+    confinement::Confinement,
     ipc::Channel,
     journal::{GivenAway, Kept},
     logs::{self, LogPaths, Pump},
@@ -96,6 +97,8 @@ pub(crate) struct Attached {
     pub signs: Signs,
     /// What it has in place of the declared `env`, if that is not all of it.
     pub resolved: Option<Box<Env>>,
+    /// Who holds it to its limits on memory and CPU.
+    pub confinement: Confinement,
 }
 
 /// Both streams of a process whose lines need work, and what they were made for.

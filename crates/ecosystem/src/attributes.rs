@@ -12,14 +12,15 @@ use std::{
 };
 
 use rpm_core::{
-    Balance, Bytes, CombinedLog, Env, ExecMode, FilterEnv, Instances, Interpreter, Listen, LogType, Millis,
-    Ready, Reload, Secrets, Signal, Watch, cron::Zone, env_file::EnvFiles,
+    Balance, Bytes, CombinedLog, Env, ExecMode, FilterEnv, Instances, Interpreter, Limits, Listen, LogType,
+    Millis, Ready, Reload, Secrets, Signal, Watch, cron::Zone, env_file::EnvFiles,
 };
 
 use crate::{
     account::{self, Account},
     environment,
     extras::{self, EXTRAS, Extra},
+    limits,
     node::{Entry, Node, Value},
     source::Span,
     values::{self, Cron, Read},
@@ -136,6 +137,9 @@ attributes! {
     exp_backoff_restart_delay: Millis = values::millis, [];
     /// Memory of its whole tree over which it is restarted: bytes, or text with K, M or G.
     max_memory_restart: Bytes = values::bytes, [];
+    /// What it may use: a table of `memory` (killed over it), `cpu` (percent of one core), `open_files`, `core` (bytes, or
+    /// `unlimited`) and `nice`.
+    limits: Limits = limits::read, [];
     /// Exit codes after which it stays stopped.
     stop_exit_codes: Vec<i32> = values::exit_codes, [];
     /// When it is started or restarted; 0 is never.

@@ -20,6 +20,7 @@ mod file;
 mod formats;
 mod javascript;
 mod json;
+mod limits;
 mod node;
 mod package;
 mod parallel;

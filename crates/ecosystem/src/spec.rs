@@ -6,7 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rpm_core::{AppSpec, CombinedLog, ExecMode, Instances, Interpreter, LogTarget, listen::Place};
+use rpm_core::{
+    AppSpec, CombinedLog, ExecMode, Instances, Interpreter, LogTarget, listen::Place, units::Memory,
+};
 
 use crate::{
     Caller, Declaration, Problem,
@@ -85,6 +87,7 @@ impl<'a> Resolver<'a> {
         self.change_user(&mut spec, &declared)?;
         let env_file = declared.span("env_file");
         let is_undecided = declared.exec_mode.is_none() && declared.execute_command != Some(true);
+        let soft_place = declared.span("max_memory_restart");
         self.fill(&mut spec, declared);
         environment::check_files(&spec).map_err(|problem| problem.at(env_file))?;
         match &target {
@@ -98,6 +101,17 @@ impl<'a> Resolver<'a> {
             if spec.merge_logs.is_none() && matches!(spec.instances, Some(Instances::Cpus { less: 0 })) {
                 spec.merge_logs = Some(true);
             }
+        }
+        if let (Some(soft), Some(hard)) =
+            (spec.max_memory_restart, spec.limits.as_ref().and_then(|l| l.memory))
+            && soft >= hard
+        {
+            return Err(Problem::error(format!(
+                "expected less than `limits.memory` ({}): it is killed there before it is restarted",
+                Memory(hard)
+            ))
+            .of_attribute("max_memory_restart")
+            .at(soft_place));
         }
         if !matches!(target, Target::Server(_)) {
             spec.version = spec.script.parent().and_then(|directory| self.packages.version(directory));
@@ -169,6 +183,7 @@ impl<'a> Resolver<'a> {
         spec.restart_delay = d.restart_delay;
         spec.exp_backoff_restart_delay = d.exp_backoff_restart_delay;
         spec.max_memory_restart = d.max_memory_restart;
+        spec.limits = d.limits.map(Box::new);
         put(&mut spec.stop_exit_codes, d.stop_exit_codes);
         spec.cron_restart = d.cron_restart.and_then(|cron| match cron {
             Cron::Off => None,

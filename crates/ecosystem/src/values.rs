@@ -10,7 +10,7 @@ use rpm_core::{
 
 use crate::{
     arguments,
-    node::{Node, Value},
+    node::{Entry, Node, Value},
     source::Span,
 };
 
@@ -41,6 +41,12 @@ pub(crate) fn expected<T>(what: &str, node: &Node) -> Read<T> {
 
 fn mismatch<T>(message: String, node: &Node) -> Read<T> {
     Err(Mismatch { message, span: node.span.clone() })
+}
+
+/// A key of a table which has only `keys`.
+pub(crate) fn unknown_key<T>(entry: &Entry, keys: &str) -> Read<T> {
+    let message = format!("unknown key `{}`: expected {keys}", entry.key);
+    Err(Mismatch { message, span: entry.span.clone() })
 }
 
 /// Text that can become an argument, a path or a variable: without the NUL that ends those in C.

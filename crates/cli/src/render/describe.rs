@@ -126,6 +126,10 @@ pub(crate) fn rows(process: &ProcessInfo, now: i64) -> Vec<Row> {
         plain("restarts", row.restart_time.to_string()),
     ];
     rows.extend(spec.max_memory_restart.map(|limit| plain("max memory restart", limit.0.to_string())));
+    rows.extend(spec.limits.as_ref().map(|limits| plain("limits", limits.to_string())));
+    rows.extend(
+        process.unheld.as_deref().map(|why| plain("not held by the kernel", printable(why).into_owned())),
+    );
     rows.extend(
         spec.cron_restart
             .as_ref()

@@ -53,5 +53,6 @@ pub(crate) fn info(id: u32, name: &str, status: Status) -> ProcessInfo {
         pid_file: format!("/home/me/.rpm/pids/{name}-{id}.pid").into(),
         told: rpm_core::process::Told::default(),
         next_tick: None,
+        unheld: None,
     }
 }

@@ -70,6 +70,7 @@ const OURS: &[&str] = &[
     "env_file",
     "expand_env",
     "secret",
+    "limits",
 ];
 
 /// The process that an entry of `dump.pm2` describes. `home` tells which log paths are the usual ones. The error is

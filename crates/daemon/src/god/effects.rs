@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::{God, Gone, Look, reply};
 use crate::{
+    confinement::Confinement,
     exit_info,
     ipc::Channel,
     machine::{Ask, Effect, Event},
@@ -97,6 +98,10 @@ impl God {
     fn signal_tree(&mut self, id: ProcessId, signal: Signal) {
         if signal == Signal::KILL {
             self.kinship = None;
+            let confinement = self.table.get(id).map(|process| &process.run.confinement);
+            if let Some(group) = confinement.and_then(Confinement::group) {
+                group.kill();
+            }
         }
         let Some(process) = self.table.get_mut(id) else { return };
         let Some(run) = process.life.run() else { return };

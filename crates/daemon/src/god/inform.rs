@@ -107,6 +107,7 @@ impl Process {
             pid_file: self.pid_file.clone(),
             told: self.run.told.clone(),
             next_tick: self.tick,
+            unheld: self.run.confinement.unheld().map(ToString::to_string),
         }
     }
 }

@@ -6,7 +6,9 @@ use rpm_core::{Cause, Exit, Persona, ProcessId, Signal, Why};
 
 use super::God;
 use crate::{
+    cgroup::{Group, Unheld},
     clock::Now,
+    confinement::Confinement,
     journal::{GivenAway, Kept, Past},
     machine::{Event, Phase, Run, Stage, Then},
     procfs::{Stat, variable},
@@ -274,7 +276,11 @@ impl God {
         }
         process.recall_environment();
         self.rotator.expect(&process.logs);
-        if process.spec.max_memory_restart.is_some() {
+        if let Some(run) = process.life.run() {
+            let group = |_: &_| Group::of(run.pid).ok_or(Unheld::NotDelegated);
+            process.run.confinement = Confinement::of(&process.spec, group);
+        }
+        if process.needs_checks() {
             self.expect_checks();
         }
     }

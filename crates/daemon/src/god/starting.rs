@@ -7,6 +7,7 @@ use rpm_core::{AppSpec, Home, ProcessId, Ready, process::Told};
 
 use super::God;
 use crate::{
+    cgroup::Group,
     child_env::{self, Facts},
     descriptors,
     environment::{self, EnvError},
@@ -62,7 +63,7 @@ impl God {
         match self.try_spawn(id) {
             Ok(pid) => {
                 self.table.own(pid, id);
-                if self.table.get(id).is_some_and(|process| process.spec.max_memory_restart.is_some()) {
+                if self.table.get(id).is_some_and(Process::needs_checks) {
                     self.expect_checks();
                 }
                 Event::Spawned { pid }
@@ -72,6 +73,7 @@ impl God {
     }
 
     fn try_spawn(&mut self, id: ProcessId) -> Result<i32, StartError> {
+        let confinement = self.confine(id);
         let Some(process) = self.table.get_mut(id) else { return Err(StartError::Forgotten) };
         let is_second = process.life.run().is_some();
         let resolved = environment::resolve(&process.spec, &process.base_env)?;
@@ -126,6 +128,7 @@ impl God {
             sockets,
             channel: theirs,
             limit: self.limit,
+            group: confinement.group().map(Group::path),
         })?;
         let delay = if is_second { process.policy.min_uptime } else { 0 };
         let listener = Listener { id, run: number, inbox: self.messages.clone() };
@@ -133,7 +136,17 @@ impl God {
         let birth = Stat::read(pid).map(|stat| stat.start);
         let told = Told::default();
         let resolved = resolved.map(Box::new);
-        let run = Attached { number, birth, adopted: None, restart_time, channel, told, signs, resolved };
+        let run = Attached {
+            number,
+            birth,
+            adopted: None,
+            restart_time,
+            channel,
+            told,
+            signs,
+            resolved,
+            confinement,
+        };
         if is_second {
             process.second = Some((pid, run));
         } else {

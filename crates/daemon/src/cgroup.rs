@@ -1,0 +1,213 @@
+//! Control groups of version 2, by which the kernel holds an app to its limits: see cgroups(7).
+//!
+//! Groups can be made where some are delegated to this daemon: by systemd, whose unit puts the daemon into a group of its
+//! own below that of the unit (`Delegate=`, `DelegateSubgroup=`; <https://systemd.io/CGROUP_DELEGATION/>), or by whoever
+//! names a directory in [`VARIABLE`]. No group is made in what belongs to others, and the daemon never moves: processes
+//! may not stand beside groups with limits.
+
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+};
+
+use rpm_core::{Limits, ProcessId};
+
+/// Names the directory of a control group that is the daemon's to divide.
+pub(crate) const VARIABLE: &str = "RPM_CGROUP";
+
+/// What systemd sets on a group that it has delegated: to a user's service manager, and to the system's.
+const DELEGATED: [&str; 2] = ["user.delegate", "trusted.delegate"];
+
+/// The interval over which `cpu.max` counts, microseconds: the kernel's default.
+const PERIOD: u64 = 100_000;
+
+/// The group below which all are made.
+#[derive(Clone, Debug)]
+pub(crate) struct Groups {
+    root: PathBuf,
+}
+
+/// Why the kernel does not hold apps to their limits.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unheld {
+    #[error("no control group is delegated to this daemon: let systemd start it, or name one in {VARIABLE}")]
+    NotDelegated,
+    #[error("the control group {0} has no controller {1}")]
+    NoController(PathBuf, &'static str),
+    #[error("the control group {0}: {1}")]
+    System(PathBuf, io::Error),
+}
+
+/// The group of one run.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    path: PathBuf,
+    /// How often the kernel had killed in it when the run began.
+    kills: u64,
+}
+
+impl Groups {
+    /// Those that were given to this daemon, as long as they have what `limits` need.
+    pub(crate) fn find(limits: &Limits) -> Result<Self, Unheld> {
+        let root = match env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
+            Some(named) => PathBuf::from(named),
+            None => delegated().ok_or(Unheld::NotDelegated)?,
+        };
+        Self::below(root, limits)
+    }
+
+    fn below(root: PathBuf, limits: &Limits) -> Result<Self, Unheld> {
+        let failed = |error| Unheld::System(root.clone(), error);
+        let needed = [("memory", limits.memory.is_some()), ("cpu", limits.cpu.is_some())];
+        let needed = needed.into_iter().filter_map(|(name, is_needed)| is_needed.then_some(name));
+        let there = fs::read_to_string(root.join("cgroup.controllers")).map_err(failed)?;
+        for name in needed {
+            if !there.split_ascii_whitespace().any(|controller| controller == name) {
+                return Err(Unheld::NoController(root, name));
+            }
+            fs::write(root.join("cgroup.subtree_control"), format!("+{name}")).map_err(failed)?;
+        }
+        Ok(Self { root })
+    }
+
+    /// The group for run number `run` of a process. Two that overlap have groups of their own, and those of later runs
+    /// are used again.
+    pub(crate) fn make(&self, id: ProcessId, run: u64, limits: &Limits) -> Result<Group, Unheld> {
+        let path = self.root.join(format!("app-{id}.{}", run % 2));
+        let make = || -> io::Result<()> {
+            match fs::create_dir(&path) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+            if let Some(memory) = limits.memory {
+                fs::write(path.join("memory.max"), memory.0.to_string())?;
+                // The tree is one thing: half of one is of no use.
+                fs::write(path.join("memory.oom.group"), "1")?;
+            }
+            if let Some(percent) = limits.cpu {
+                let quota = u64::from(percent) * PERIOD / 100;
+                fs::write(path.join("cpu.max"), format!("{quota} {PERIOD}"))?;
+            }
+            Ok(())
+        };
+        make().map_err(|error| Unheld::System(path.clone(), error))?;
+        Ok(Group { kills: kills(&path), path })
+    }
+}
+
+impl Group {
+    /// The group of a run that an earlier daemon began.
+    pub(crate) fn of(pid: i32) -> Option<Self> {
+        let path = own(&fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?)?;
+        let is_ours = path.file_name()?.to_str()?.starts_with("app-");
+        is_ours.then(|| Self { kills: kills(&path), path })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Kills all that is in it, those who are being forked included.
+    pub(crate) fn kill(&self) {
+        if let Err(error) = fs::write(self.path.join("cgroup.kill"), "1") {
+            tracing::debug!("{}: {error}", self.path.display());
+        }
+    }
+
+    /// Whether the kernel has killed in it because its memory was used up.
+    pub(crate) fn was_out_of_memory(&self) -> bool {
+        kills(&self.path) > self.kills
+    }
+
+    /// Removes it, unless something still runs in it: then it is left for a later run.
+    pub(crate) fn remove(&self) {
+        if let Err(error) = fs::remove_dir(&self.path) {
+            tracing::debug!("{}: {error}", self.path.display());
+        }
+    }
+}
+
+/// `oom_kill` of `memory.events`; 0 where memory is not limited.
+fn kills(group: &Path) -> u64 {
+    let events = fs::read_to_string(group.join("memory.events")).unwrap_or_default();
+    events.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok()).unwrap_or_default()
+}
+
+/// The group above the daemon's own, if it was delegated.
+fn delegated() -> Option<PathBuf> {
+    let own = own(&fs::read_to_string("/proc/self/cgroup").ok()?)?;
+    let above = own.parent()?;
+    let says = |attribute| {
+        let mut value = [0; 1];
+        matches!(rustix::fs::getxattr(above, attribute, &mut value), Ok(1)) && value == *b"1"
+    };
+    DELEGATED.into_iter().any(says).then(|| above.to_owned())
+}
+
+/// The directory of the group that `/proc/<pid>/cgroup` names.
+fn own(cgroup: &str) -> Option<PathBuf> {
+    let path = cgroup.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    Some(mounted(&mounts)?.join(path))
+}
+
+/// Where version 2 is mounted: see `proc_pid_mountinfo(5)`.
+fn mounted(mounts: &str) -> Option<PathBuf> {
+    mounts.lines().find_map(|line| {
+        let (mount, system) = line.split_once(" - ")?;
+        system.starts_with("cgroup2 ").then(|| mount.split(' ').nth(4).map(PathBuf::from))?
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rpm_core::Bytes;
+
+    use super::*;
+
+    const LIMITS: Limits =
+        Limits { memory: Some(Bytes(64 << 20)), cpu: Some(150), open_files: None, core: None, nice: None };
+
+    /// A directory that looks like a group: the kernel's files are made when they are written to.
+    fn lookalike(controllers: &str) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("cgroup.controllers"), controllers).unwrap();
+        directory
+    }
+
+    #[test]
+    fn a_group_has_the_limits_of_its_app() {
+        let root = lookalike("cpuset cpu io memory pids\n");
+        let groups = Groups::below(root.path().to_owned(), &LIMITS).unwrap();
+        let group = groups.make(3.into(), 7, &LIMITS).unwrap();
+        let text = |name: &str| fs::read_to_string(group.path().join(name)).unwrap();
+        assert_eq!((text("memory.max"), text("memory.oom.group")), ("67108864".to_owned(), "1".to_owned()));
+        assert_eq!(text("cpu.max"), "150000 100000");
+        assert!(group.path().ends_with("app-3.1"));
+        assert!(!group.was_out_of_memory());
+        fs::write(group.path().join("memory.events"), "low 0\noom 1\noom_kill 2\n").unwrap();
+        assert!(group.was_out_of_memory());
+        let again = groups.make(3.into(), 9, &LIMITS).unwrap();
+        assert!(!again.was_out_of_memory(), "what was killed before is none of this run's");
+        assert_ne!(groups.make(3.into(), 8, &LIMITS).unwrap().path(), group.path());
+    }
+
+    #[test]
+    fn what_cannot_be_held_says_why() {
+        let root = lookalike("cpu pids\n");
+        let why = Groups::below(root.path().to_owned(), &LIMITS).unwrap_err();
+        assert!(why.to_string().contains("no controller memory"), "{why}");
+        let only_files = Limits { open_files: Some(1), ..Limits::default() };
+        assert!(Groups::below(root.path().to_owned(), &only_files).is_ok());
+        let why = Groups::below("/no/such".into(), &LIMITS).unwrap_err();
+        assert!(why.to_string().contains("/no/such"), "{why}");
+    }
+
+    #[test]
+    fn the_mount_is_found_among_others() {
+        let mounts = "30 24 0:26 / /sys/fs/cgroup/memory rw shared:9 - cgroup cgroup rw,memory\n\
+                      41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n";
+        assert_eq!(mounted(mounts), Some("/sys/fs/cgroup/unified".into()));
+        assert_eq!(mounted("garbage\n - \n"), None);
+    }
+}
