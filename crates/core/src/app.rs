@@ -87,6 +87,27 @@ pub struct AppSpec {
     /// The time zone of `cron_restart`; the daemon's own without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cron_timezone: Option<Zone>,
+    /// What a tick does while it runs.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub cron_overlap: Overlap,
+    /// A tick fires up to so much later, by an amount that looks random.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cron_jitter: Option<Millis>,
+    /// Whether a tick that nobody could see, because no daemon ran, is made up for.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub cron_catch_up: bool,
+    /// Whether to declare it does not start it: its schedule does.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub cron_only: bool,
+    /// How long a run of a task may last; then it is stopped and has failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_timeout: Option<Millis>,
+    /// How often a task that failed is tried again.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub retries: u32,
+    /// The pause before the first of these, twice as long before each further one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_delay: Option<Millis>,
     /// How long it may take to end before SIGKILL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kill_timeout: Option<Millis>,
@@ -222,6 +243,9 @@ impl AppSpec {
     /// PM2's `listen_timeout` when none is declared.
     pub const DEFAULT_LISTEN_TIMEOUT: Millis = Millis(3_000);
 
+    /// `retry_delay` when none is declared.
+    pub const DEFAULT_RETRY_DELAY: Millis = Millis(1_000);
+
     /// An app with nothing declared but what it runs.
     pub fn new(name: impl Into<String>, script: PathBuf, interpreter: Interpreter, cwd: PathBuf) -> Self {
         Self {
@@ -249,6 +273,13 @@ impl AppSpec {
             stop_exit_codes: Vec::new(),
             cron_restart: None,
             cron_timezone: None,
+            cron_overlap: Overlap::Restart,
+            cron_jitter: None,
+            cron_catch_up: false,
+            cron_only: false,
+            task_timeout: None,
+            retries: 0,
+            retry_delay: None,
             kill_timeout: None,
             kill_signal: None,
             treekill: true,
@@ -287,6 +318,11 @@ impl AppSpec {
     /// Whether it was installed by `install`: PM2 leaves such apps out of `all`, of dumps and of the table of apps.
     pub fn is_module(&self) -> bool {
         self.extras.get("pmx_module") == Some(&serde_json::Value::Bool(true))
+    }
+
+    /// Whether it is started when it is declared, or brought back after a boot.
+    pub fn starts_when_declared(&self) -> bool {
+        self.autostart && !self.cron_only
     }
 
     /// Whether it is meant to end.
@@ -414,6 +450,19 @@ pub enum Balance {
     RoundRobin,
     /// Each worker accepts them itself: cheaper, and less even.
     Shared,
+}
+
+/// What a tick of a schedule does to what runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overlap {
+    /// It is restarted, as in PM2.
+    #[default]
+    Restart,
+    /// Nothing: the tick is dropped.
+    Skip,
+    /// It runs once more when it has ended. Further ticks until then are this one.
+    Queue,
 }
 
 /// What a reload does.

@@ -31,6 +31,7 @@ mod dialect;
 mod error;
 mod fields;
 mod ticks;
+mod timetable;
 mod zone;
 
 use std::{fmt, str::FromStr};
@@ -41,6 +42,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use self::fields::Fields;
 pub use self::{
     error::{CronError, Problem, ZoneError},
+    timetable::{Tick, Timetable},
     zone::{NamedZone, Zone},
 };
 

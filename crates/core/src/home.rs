@@ -105,6 +105,11 @@ impl Home {
         self.root.join("state")
     }
 
+    /// Which ticks of schedules were seen.
+    pub fn ticks(&self) -> PathBuf {
+        self.state_dir().join("ticks")
+    }
+
     /// What the daemon's successor goes on from if it dies. Not there after an end in good order.
     pub fn journal(&self) -> PathBuf {
         self.state_dir().join("journal")

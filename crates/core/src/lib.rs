@@ -30,8 +30,8 @@ pub mod status;
 pub mod units;
 
 pub use app::{
-    AppSpec, Balance, CombinedLog, ExecMode, FilterEnv, Instances, Interpreter, LogTarget, LogType, Reload,
-    Watch,
+    AppSpec, Balance, CombinedLog, ExecMode, FilterEnv, Instances, Interpreter, LogTarget, LogType, Overlap,
+    Reload, Watch,
 };
 pub use env::Env;
 pub use env_file::EnvFile;

@@ -5,7 +5,7 @@ mod read;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 
-use crate::{AppSpec, Balance, Env, LogTarget, ProcessInfo};
+use crate::{AppSpec, Balance, Env, LogTarget, Overlap, ProcessInfo};
 
 pub use read::{Saved, read};
 
@@ -81,6 +81,13 @@ fn declared(spec: &AppSpec) -> Attributes<'_> {
         ("stop_exit_codes", stop_exit_codes(&spec.stop_exit_codes)),
         ("cron_restart", spec.cron_restart.as_ref().map(|cron| json!(cron))),
         ("cron_timezone", spec.cron_timezone.as_ref().map(|zone| json!(zone))),
+        ("cron_overlap", (spec.cron_overlap != Overlap::Restart).then(|| json!(spec.cron_overlap))),
+        ("cron_jitter", spec.cron_jitter.map(|time| json!(time))),
+        ("cron_catch_up", spec.cron_catch_up.then_some(json!(true))),
+        ("cron_only", spec.cron_only.then_some(json!(true))),
+        ("task_timeout", spec.task_timeout.map(|time| json!(time))),
+        ("retries", (spec.retries > 0).then(|| json!(spec.retries))),
+        ("retry_delay", spec.retry_delay.map(|time| json!(time))),
         ("kill_timeout", spec.kill_timeout.map(|time| json!(time))),
         ("kill_signal", spec.kill_signal.map(|signal| json!(signal))),
         ("out_file", spec.out_file.as_ref().map(|target| json!(path(target)))),

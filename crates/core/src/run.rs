@@ -38,6 +38,8 @@ pub enum Cause {
     Memory,
     /// Its health check failed.
     Health,
+    /// It lasted longer than `task_timeout`; only ever a reason to end.
+    Timeout,
     /// What it depends on came, or was restarted.
     Dependency,
     /// It was started by an earlier version, or for a reason that only a later one knows.
@@ -65,6 +67,7 @@ impl Cause {
             Self::Watch => "watch",
             Self::Memory => "memory",
             Self::Health => "health",
+            Self::Timeout => "timeout",
             Self::Dependency => "dependency",
             Self::Unknown => "unknown",
         }
@@ -72,7 +75,7 @@ impl Cause {
 
     /// Whether a run that was ended for this had failed.
     pub fn is_failure(self) -> bool {
-        matches!(self, Self::Memory | Self::Health)
+        matches!(self, Self::Memory | Self::Health | Self::Timeout)
     }
 }
 
@@ -125,11 +128,14 @@ pub enum Next {
     Delayed,
     /// Restarted after a pause that grows: `exp_backoff_restart_delay`.
     BackedOff,
+    /// Tried again after a pause, because it failed: `retries`.
+    Retried,
     /// Not restarted: `autorestart` is off.
     Rests,
     /// Not restarted: its code is one of `stop_exit_codes`.
     StopExitCode,
-    /// Not restarted: it had been unstable too often (`max_restarts`), or could not be started.
+    /// Not restarted: it had been unstable too often (`max_restarts`), the last of its tries has failed, or it could not
+    /// be started.
     Errored,
     /// What only a later version knows.
     #[default]
@@ -149,6 +155,7 @@ impl Next {
             Self::AtOnce => "at_once",
             Self::Delayed => "delayed",
             Self::BackedOff => "backed_off",
+            Self::Retried => "retried",
             Self::Rests => "rests",
             Self::StopExitCode => "stop_exit_code",
             Self::Errored => "errored",

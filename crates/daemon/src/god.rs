@@ -11,6 +11,7 @@ mod limits;
 mod recover;
 mod reloading;
 mod rotating;
+mod schedules;
 mod starting;
 mod update;
 mod watching;
@@ -25,7 +26,7 @@ use std::{
 };
 
 use rpm_core::{
-    Cause, Exit, Home, ProcessId, Why,
+    Cause, Exit, Home, ProcessId,
     protocol::{Event as Told, EventKind, Failure, Reply, Request},
 };
 use tokio::{
@@ -47,6 +48,7 @@ use crate::{
     procfs::Kinship,
     ready::Signs,
     reap,
+    seen::Seen,
     server::Call,
     service,
     settings::Rotation,
@@ -152,6 +154,8 @@ pub(crate) struct God {
     deadlines: Timers,
     /// Ticks of schedules on the wall clock, milliseconds.
     ticks: Timers,
+    /// Ticks that need not be made up for.
+    seen: Seen,
     /// Who runs and who waits where not all tasks may run at the same time.
     places: Places,
     meter: Meter,
@@ -201,6 +205,7 @@ impl God {
         let (log_reports, mut log_inbox) = mpsc::unbounded_channel();
         let (checked, mut checks) = mpsc::unbounded_channel();
         let rotator = Rotator::new(Rotation::of(&home), log_reports);
+        let seen = Seen::load(home.ticks());
         let mut god = Self {
             home,
             table: Table::default(),
@@ -211,6 +216,7 @@ impl God {
             queue: VecDeque::new(),
             deadlines: Timers::default(),
             ticks: Timers::default(),
+            seen,
             places: Places::default(),
             meter: Meter::new(),
             next_check: None,
@@ -253,6 +259,7 @@ impl God {
             }
             god.hand_over_if_due(&mut inbox);
             god.sync_watcher();
+            god.seen.store();
             let deadline = god.next_deadline();
             let look = god.rotator.due();
             let rewrite = god.journal.rewrite_due();
@@ -441,46 +448,6 @@ impl God {
                 process.deadline = None;
             }
             self.queue.push_back((id, Event::Deadline));
-        }
-    }
-
-    fn next_tick(&mut self) -> Option<i64> {
-        let Self { ticks, table, rotator, .. } = self;
-        let tick = ticks.next(|id| table.get(id).and_then(|process| process.tick));
-        [tick, rotator.tick()].into_iter().flatten().min()
-    }
-
-    /// Schedules one process's next tick.
-    pub(crate) fn arm_tick(&mut self, id: ProcessId) {
-        if let Some(at) = self.table.get(id).and_then(|process| process.tick) {
-            self.ticks.arm(at, id);
-        }
-    }
-
-    /// Fires the ticks that are due. After a jump of the wall clock those that are not due are computed anew.
-    fn fire_ticks(&mut self, clock_jumped: bool) {
-        let now = Now::read().wall;
-        self.fire_rotation(now, clock_jumped);
-        while let Some(id) = {
-            let Self { ticks, table, .. } = self;
-            ticks.due(now, |id| table.get(id).and_then(|process| process.tick))
-        } {
-            let mut due = now;
-            if let Some(process) = self.table.get_mut(id) {
-                due = process.tick.unwrap_or(now);
-                process.tick = process.next_tick(now);
-            }
-            self.arm_tick(id);
-            self.post(id, Event::Tick(Why::tick(due)));
-        }
-        if clock_jumped {
-            let ids: Vec<_> = self.table.iter().map(|process| process.id).collect();
-            for id in ids {
-                if let Some(process) = self.table.get_mut(id) {
-                    process.tick = process.next_tick(now);
-                }
-                self.arm_tick(id);
-            }
         }
     }
 

@@ -29,6 +29,7 @@ mod procfs;
 mod readable;
 mod ready;
 mod reap;
+mod seen;
 mod server;
 mod service;
 mod settings;

@@ -3,12 +3,14 @@
 //! [`Life::step`] takes what happened and the time, and says what is to be done. Restart rules, delays, the
 //! escalation of a stop and what a schedule's tick does are all here and nowhere else.
 
+mod task;
 #[cfg(test)]
 mod tests;
 
-use rpm_core::{AppSpec, Cause, Exit, MaxParallel, Next, Signal, Status, Why, protocol::EventKind};
+use rpm_core::{AppSpec, Cause, Exit, MaxParallel, Next, Overlap, Signal, Status, Why, protocol::EventKind};
 use serde::{Deserialize, Serialize};
 
+use self::task::TaskPolicy;
 use crate::clock::Now;
 
 /// A run that lasted longer starts the series of growing pauses anew (PM2's `EXP_BACKOFF_RESET_TIMER`).
@@ -44,6 +46,10 @@ pub(crate) struct Policy {
     pub drains: bool,
     /// What a start has to wait for, in this order.
     pub gates: Vec<Gate>,
+    /// What a tick does while it runs.
+    pub overlap: Overlap,
+    /// What is declared of its runs as those of a task.
+    pub task: Option<Box<TaskPolicy>>,
 }
 
 /// What a start may have to wait for. Who opens it is the daemon's matter.
@@ -102,6 +108,8 @@ impl Policy {
             overlaps: app.overlaps(),
             drains: app.is_cluster(),
             gates: if max_parallel.limits(app) { vec![Gate::Place] } else { Vec::new() },
+            overlap: app.cron_overlap,
+            task: TaskPolicy::of(app).map(Box::new),
         }
     }
 
@@ -176,6 +184,8 @@ pub(crate) enum Then {
         why: Why,
     },
     Forget,
+    /// It ran longer than it may: it has failed.
+    Fail,
 }
 
 /// What happened.
@@ -289,6 +299,17 @@ pub(crate) struct Life {
     /// Why the run that is about to be started is; else the one that was started last.
     #[serde(default)]
     pub why: Why,
+    /// How often the present run of a task was tried before.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attempts: u32,
+    /// A tick that came while it ran, and is to be followed when it has ended: when it was due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owed: Option<i64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Life {
@@ -304,6 +325,8 @@ impl Life {
             exit: None,
             error: None,
             why: Why::default(),
+            attempts: 0,
+            owed: None,
         }
     }
 
@@ -341,7 +364,9 @@ impl Life {
             | Phase::Online(_)
             | Phase::Replacing { .. }
             | Phase::Waiting => true,
-            Phase::Draining { then, .. } | Phase::Stopping { then, .. } => matches!(then, Then::Start { .. }),
+            Phase::Draining { then, .. } | Phase::Stopping { then, .. } => {
+                matches!(then, Then::Start { .. } | Then::Fail)
+            }
             // A failed app is tried again after a resurrect, as in PM2.
             Phase::Errored => true,
             Phase::Stopped => false,
@@ -389,8 +414,14 @@ impl Life {
             },
             Event::Tick(why) => match self.phase {
                 Phase::Stopped | Phase::Errored | Phase::Waiting => self.start_afresh(why, policy, now),
-                Phase::Launching(run) | Phase::Online(run) => {
-                    self.begin_stop(run, Then::Start { counted: true, why }, policy, now)
+                Phase::Launching(run) | Phase::Online(run) => match policy.overlap {
+                    Overlap::Restart => self.begin_stop(run, Then::Start { counted: true, why }, policy, now),
+                    Overlap::Skip => vec![],
+                    Overlap::Queue => self.owe(why, now),
+                },
+                // One that has failed is on its way to rest, or to another try.
+                Phase::Stopping { then: Then::Fail, .. } if policy.overlap != Overlap::Skip => {
+                    self.owe(why, now)
                 }
                 // A start that is under way is this tick's; a stop that somebody asked for wins.
                 Phase::Held { .. }
@@ -471,7 +502,7 @@ impl Life {
                     vec![self.unstarted(Next::Errored), Effect::Emit(EventKind::Errored), Effect::Settled]
                 }
                 Phase::Replacing { old, .. } => {
-                    let mut effects = self.stay(old, &reason);
+                    let mut effects = self.stay(old, &reason, policy);
                     effects.insert(0, self.unstarted(Next::RolledBack));
                     effects
                 }
@@ -486,7 +517,7 @@ impl Life {
                 }
                 Phase::Replacing { old, new: Some(new) } if new.pid == pid => {
                     let mut effects =
-                        self.stay(old, &format!("the new one ended with {exit} before it was up"));
+                        self.stay(old, &format!("the new one ended with {exit} before it was up"), policy);
                     effects.insert(0, ended(new, exit, Next::RolledBack));
                     effects
                 }
@@ -518,42 +549,7 @@ impl Life {
                 // Answered with what is under way.
                 _ => vec![],
             },
-            Event::Deadline => match self.phase {
-                // PM2's rule: who says nothing in time is taken to be up.
-                Phase::Launching(run) => self.up(run),
-                Phase::Waiting => self.spawn_again(policy, now),
-                Phase::Starting => vec![Effect::Spawn],
-                // Where nothing shows that a run is up, it is one that lives.
-                Phase::Replacing { old, new: Some(new) } if policy.reloaded_at(old) <= Stage::Booted => {
-                    self.take_over(old, new, now)
-                }
-                Phase::Replacing { old, new: Some(new) } => {
-                    let reason = format!(
-                        "the new one (pid {}) was not up after {} ms (listen_timeout)",
-                        new.pid, policy.listen_timeout
-                    );
-                    let mut effects = self.stay(old, &reason);
-                    // Answered when it is gone.
-                    effects.pop();
-                    effects.push(Effect::Retire { run: new, drain: false });
-                    effects
-                }
-                Phase::Draining { run, then } => self.begin_stop(run, then, policy, now),
-                Phase::Stopping { run, then, killed: false } => {
-                    self.phase = Phase::Stopping { run, then, killed: true };
-                    let patience = policy.kill_timeout.max(MIN_KILL_PATIENCE);
-                    vec![Effect::Ask(Ask::Signal(Signal::KILL)), Effect::Arm(now.mono + patience)]
-                }
-                // A child in an uninterruptible wait, or one that could not be found. Those who wait are told; the
-                // process stays `stopping`, so that it never runs twice, and is looked for again and again.
-                Phase::Stopping { run, killed: true, .. } => {
-                    self.error = Some(format!("pid {} is still there after SIGKILL", run.pid));
-                    let patience = policy.kill_timeout.max(MIN_KILL_PATIENCE);
-                    let again = Effect::Ask(Ask::Signal(Signal::KILL));
-                    vec![again, Effect::Arm(now.mono + patience), Effect::Settled]
-                }
-                _ => vec![],
-            },
+            Event::Deadline => self.deadline(policy, now),
             // Those are orders.
             _ => vec![],
         }
@@ -564,9 +560,53 @@ impl Life {
         match self.phase {
             Phase::Starting => vec![Effect::Spawn],
             // What it says can no longer be heard: it is taken to be up, as after its time limit.
-            Phase::Launching(run) => self.up(run),
+            Phase::Launching(run) => self.up(run, policy),
+            Phase::Online(run) => policy.latest_end(run).map(Effect::Arm).into_iter().collect(),
             Phase::Draining { run, then } | Phase::Stopping { run, then, .. } => {
                 self.begin_stop(run, then, policy, now)
+            }
+            _ => vec![],
+        }
+    }
+
+    /// The time has come that it waited for, or that it had.
+    fn deadline(&mut self, policy: &Policy, now: Now) -> Vec<Effect> {
+        match self.phase {
+            Phase::Launching(run) | Phase::Online(run) if policy.is_overdue(run, now) => {
+                self.begin_stop(run, Then::Fail, policy, now)
+            }
+            // PM2's rule: who says nothing in time is taken to be up.
+            Phase::Launching(run) => self.up(run, policy),
+            Phase::Waiting => self.spawn_again(policy, now),
+            Phase::Starting => vec![Effect::Spawn],
+            // Where nothing shows that a run is up, it is one that lives.
+            Phase::Replacing { old, new: Some(new) } if policy.reloaded_at(old) <= Stage::Booted => {
+                self.take_over(old, new, policy, now)
+            }
+            Phase::Replacing { old, new: Some(new) } => {
+                let reason = format!(
+                    "the new one (pid {}) was not up after {} ms (listen_timeout)",
+                    new.pid, policy.listen_timeout
+                );
+                let mut effects = self.stay(old, &reason, policy);
+                // Answered when it is gone.
+                effects.pop();
+                effects.push(Effect::Retire { run: new, drain: false });
+                effects
+            }
+            Phase::Draining { run, then } => self.begin_stop(run, then, policy, now),
+            Phase::Stopping { run, then, killed: false } => {
+                self.phase = Phase::Stopping { run, then, killed: true };
+                let patience = policy.kill_timeout.max(MIN_KILL_PATIENCE);
+                vec![Effect::Ask(Ask::Signal(Signal::KILL)), Effect::Arm(now.mono + patience)]
+            }
+            // A child in an uninterruptible wait, or one that could not be found. Those who wait are told; the
+            // process stays `stopping`, so that it never runs twice, and is looked for again and again.
+            Phase::Stopping { run, killed: true, .. } => {
+                self.error = Some(format!("pid {} is still there after SIGKILL", run.pid));
+                let patience = policy.kill_timeout.max(MIN_KILL_PATIENCE);
+                let again = Effect::Ask(Ask::Signal(Signal::KILL));
+                vec![again, Effect::Arm(now.mono + patience), Effect::Settled]
             }
             _ => vec![],
         }
@@ -577,6 +617,8 @@ impl Life {
         self.why = why;
         self.unstable_restarts = 0;
         self.prev_delay = 0;
+        self.attempts = 0;
+        self.owed = None;
         self.created_at = Some(now.wall);
         self.error = None;
         let mut effects = vec![Effect::Disarm];
@@ -601,6 +643,7 @@ impl Life {
     /// A restart that nobody asked for.
     fn spawn_again(&mut self, policy: &Policy, now: Now) -> Vec<Effect> {
         self.restart_time += 1;
+        self.owed = None;
         let mut effects = vec![Effect::Emit(EventKind::Restart)];
         // What it waited for when it was started has been; a place is needed for each run.
         effects.extend(self.pass(policy.gates.iter().find(|gate| **gate == Gate::Place), now.wall));
@@ -612,10 +655,11 @@ impl Life {
             Phase::Starting => {
                 self.begin_run(run);
                 if policy.up_at == Stage::Spawned {
-                    self.up(run)
+                    self.up(run, policy)
                 } else {
                     self.phase = Phase::Launching(run);
-                    vec![Effect::Arm(now.mono + policy.listen_timeout)]
+                    let patience = now.mono + policy.listen_timeout;
+                    vec![Effect::Arm(policy.latest_end(run).map_or(patience, |end| end.min(patience)))]
                 }
             }
             Phase::Replacing { old, new: None } => {
@@ -646,11 +690,11 @@ impl Life {
             run.stage = run.stage.max(stage);
         }
         match self.phase {
-            Phase::Launching(run) if run.stage >= policy.up_at => self.up(run),
+            Phase::Launching(run) if run.stage >= policy.up_at => self.up(run, policy),
             Phase::Replacing { old, new: Some(new) } => {
                 let needed = policy.reloaded_at(old);
                 if needed > Stage::Booted && new.stage >= needed {
-                    self.take_over(old, new, now)
+                    self.take_over(old, new, policy, now)
                 } else {
                     vec![]
                 }
@@ -660,7 +704,7 @@ impl Life {
     }
 
     /// The new run of a reload is up: the old one may end.
-    fn take_over(&mut self, old: Run, new: Run, now: Now) -> Vec<Effect> {
+    fn take_over(&mut self, old: Run, new: Run, policy: &Policy, now: Now) -> Vec<Effect> {
         self.phase = Phase::Online(new);
         self.begin_run(new);
         self.restart_time += 1;
@@ -668,7 +712,7 @@ impl Life {
         self.prev_delay = 0;
         self.created_at = Some(now.wall);
         vec![
-            Effect::Disarm,
+            policy.watch_over(new),
             Effect::Retire { run: old, drain: true },
             Effect::Promote,
             Effect::Emit(EventKind::Online),
@@ -676,10 +720,10 @@ impl Life {
     }
 
     /// The reload has failed: the old run goes on.
-    fn stay(&mut self, old: Run, reason: &str) -> Vec<Effect> {
+    fn stay(&mut self, old: Run, reason: &str, policy: &Policy) -> Vec<Effect> {
         self.phase = Phase::Online(old);
         self.error = Some(format!("not reloaded, pid {} goes on: {reason}", old.pid));
-        vec![Effect::Disarm, Effect::Settled]
+        vec![policy.watch_over(old), Effect::Settled]
     }
 
     /// The reload is no longer wanted: its new run goes, and `then` is done with the old one.
@@ -699,9 +743,9 @@ impl Life {
         Effect::Ended(Ended { run: None, why: self.why, exit: None, next, asked_by: None })
     }
 
-    fn up(&mut self, run: Run) -> Vec<Effect> {
+    fn up(&mut self, run: Run, policy: &Policy) -> Vec<Effect> {
         self.phase = Phase::Online(run);
-        vec![Effect::Disarm, Effect::Emit(EventKind::Online), Effect::Settled]
+        vec![policy.watch_over(run), Effect::Emit(EventKind::Online), Effect::Settled]
     }
 
     fn begin_stop(&mut self, run: Run, then: Then, policy: &Policy, now: Now) -> Vec<Effect> {
@@ -717,7 +761,7 @@ impl Life {
     /// Changes what follows a stop that is under way. A delete cannot be taken back, and a counted restart stays
     /// counted.
     fn divert(&mut self, next: Then) -> Vec<Effect> {
-        if let Phase::Stopping { then: then @ Then::Rest, .. }
+        if let Phase::Stopping { then: then @ (Then::Rest | Then::Fail), .. }
         | Phase::Draining { then: then @ Then::Rest, .. } = &mut self.phase
         {
             *then = next;
@@ -732,10 +776,19 @@ impl Life {
             Then::Rest => (Next::Stopped, None),
             Then::Forget => (Next::Deleted, None),
             Then::Start { why, .. } => (Next::Restarted, Some(why.cause)),
+            Then::Fail => (Next::Rests, Some(Cause::Timeout)),
         };
         let ended = Ended { run: Some(run), why: run.why, exit: Some(exit), next, asked_by };
-        let mut effects = vec![Effect::Disarm, Effect::Emit(EventKind::Exit(exit)), Effect::Ended(ended)];
+        let mut effects = vec![Effect::Disarm, Effect::Emit(EventKind::Exit(exit))];
+        if then != Then::Fail {
+            effects.push(Effect::Ended(ended));
+        }
         match then {
+            Then::Fail => {
+                let limit = policy.task.as_ref().and_then(|task| task.timeout).unwrap_or_default();
+                let reason = format!("it ran longer than {limit} ms (task_timeout)");
+                effects.extend(self.conclude(ended, Some(reason), policy, now));
+            }
             Then::Rest => effects.extend(self.rest()),
             Then::Forget => effects.extend(self.forget()),
             Then::Start { counted, why } => {
@@ -747,6 +800,7 @@ impl Life {
     }
 
     fn rest(&mut self) -> Vec<Effect> {
+        self.owed = None;
         let mut effects = vec![Effect::Disarm];
         if self.phase != Phase::Stopped {
             effects.push(Effect::Emit(EventKind::Stopped));
@@ -776,8 +830,10 @@ impl Life {
         let mut effects = vec![Effect::Emit(EventKind::Exit(exit))];
         let wanted = matches!(exit, Exit::Code(code) if policy.stop_exit_codes.contains(&code));
         if !policy.autorestart || wanted {
-            effects.push(ended(run, exit, if wanted { Next::StopExitCode } else { Next::Rests }));
-            effects.extend(self.rest());
+            let failed = !wanted && exit != Exit::Code(0);
+            let next = if wanted { Next::StopExitCode } else { Next::Rests };
+            let over = Ended { run: Some(run), why: run.why, exit: Some(exit), next, asked_by: None };
+            effects.extend(self.conclude(over, failed.then(|| exit.to_string()), policy, now));
             return effects;
         }
         let delay = self.next_delay(policy);

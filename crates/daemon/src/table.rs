@@ -9,10 +9,9 @@ use std::{
     sync::Arc,
 };
 
-use chrono::DateTime;
 use rpm_core::{
     AppSpec, Env, Exit, Home, MaxParallel, ProcessId, Signal, Watch,
-    cron::Zone,
+    cron::Tick,
     process::Told,
     protocol::{Acted, ProcessRef, Reply},
 };
@@ -46,8 +45,8 @@ pub(crate) struct Process {
     pub life: Life,
     /// When [`crate::machine::Event::Deadline`] is due, on the monotonic clock.
     pub deadline: Option<u64>,
-    /// When its schedule fires next, milliseconds since the epoch.
-    pub tick: Option<i64>,
+    /// The next tick of its schedule.
+    pub tick: Option<Tick>,
     pub logs: LogPaths,
     pub pid_file: PathBuf,
     /// The pid file is there.
@@ -144,12 +143,9 @@ impl Process {
         self.tick = self.next_tick(now.wall);
     }
 
-    /// When its schedule fires next after `wall`, milliseconds since the epoch.
-    pub(crate) fn next_tick(&self, wall: i64) -> Option<i64> {
-        let schedule = self.spec.cron_restart.as_ref()?;
-        let zone = self.spec.cron_timezone.unwrap_or(Zone::Local);
-        let after = DateTime::from_timestamp_millis(wall)?;
-        schedule.next_after(after, zone).map(|tick| tick.timestamp_millis())
+    /// The next tick of its schedule that fires after `wall`, milliseconds since the epoch.
+    pub(crate) fn next_tick(&self, wall: i64) -> Option<Tick> {
+        self.spec.timetable()?.next_after(wall)
     }
 
     /// Takes the pid file away when nothing runs. Between two runs without a pause it stays: it is written over.

@@ -13,7 +13,7 @@ use std::{
 
 use rpm_core::{
     Balance, Bytes, CombinedLog, Env, ExecMode, FilterEnv, Instances, Interpreter, Limits, Listen, LogType,
-    Millis, Ready, Reload, Secrets, Signal, Watch, cron::Zone, env_file::EnvFiles,
+    Millis, Overlap, Ready, Reload, Secrets, Signal, Watch, cron::Zone, env_file::EnvFiles,
 };
 
 use crate::{
@@ -146,6 +146,20 @@ attributes! {
     cron_restart: Cron = values::cron, ["cron"];
     /// The time zone of `cron_restart`.
     cron_timezone: Zone = values::zone, [];
+    /// What a tick does while it runs: `restart` it, `skip` the tick, or `queue` it until it has ended.
+    cron_overlap: Overlap = values::overlap, [];
+    /// A tick fires up to so much later: milliseconds, or text with s, m or h.
+    cron_jitter: Millis = values::millis, [];
+    /// Whether a tick that came while no daemon ran is made up for, once.
+    cron_catch_up: bool = values::once, [];
+    /// Whether it runs by its schedule alone, not when it is declared.
+    cron_only: bool = values::boolean, [];
+    /// How long a run of a task may last before it is stopped and has failed: milliseconds, or text with s, m or h.
+    task_timeout: Millis = values::some_millis, [];
+    /// How often a task that failed is tried again.
+    retries: u32 = values::count, [];
+    /// The pause before that, each time twice as long: milliseconds, or text with s, m or h.
+    retry_delay: Millis = values::millis, [];
     /// Files whose change restarts it, relative to where it runs; `true` is all of them.
     watch: Watch = watch::read, [];
     /// Globs of files that are not watched; else dot files and `node_modules`.

@@ -152,13 +152,14 @@ impl Reader<'_> {
         let name = name.map(str::to_owned);
         // What could not be read has been told, and must not be taken for what is not there.
         let is_wrong = |attributes: &[&str]| problems.iter().any(|problem| problem.is_error_in(attributes));
-        let (wrong_name, wrong_place) = (is_wrong(&["name"]), is_wrong(&["script", "cwd"]));
+        let (wrong_name, wrong_basis) =
+            (is_wrong(&["name"]), is_wrong(&["script", "cwd", "cron_restart", "autorestart"]));
         if !wrong_name {
             problems.extend(name.as_deref().and_then(|name| self.name_clash(name, &declared, node)));
         }
         self.override_in(&mut declared);
         let append_env_to_name = declared.append_env_to_name == Some(true);
-        let resolver = self.resolver.as_mut().filter(|_| !wrong_place);
+        let resolver = self.resolver.as_mut().filter(|_| !wrong_basis);
         let spec = resolver
             .map(|resolver| resolver.spec(declared))
             .and_then(|spec| spec.map_err(|problem| problems.push(problem.or_at(node.span.as_ref()))).ok());

@@ -64,6 +64,9 @@ impl<'a> Resolver<'a> {
         if let Some(problem) = self.not_a_directory(&cwd) {
             return Err(Problem::error(problem).of_attribute("cwd").at(declared.span("cwd")));
         }
+        if let Some((attribute, problem)) = without_meaning(&declared) {
+            return Err(Problem::error(problem).of_attribute(attribute).at(declared.span(attribute)));
+        }
         let failed = |problem: Problem| problem.at(declared.span("script"));
         let name = declared.name.as_deref().unwrap_or_else(|| script::default_name(&script));
         let target = match &self.caller.executable {
@@ -190,6 +193,13 @@ impl<'a> Resolver<'a> {
             Cron::At(schedule) => Some(schedule),
         });
         spec.cron_timezone = d.cron_timezone;
+        put(&mut spec.cron_overlap, d.cron_overlap);
+        spec.cron_jitter = d.cron_jitter.filter(|jitter| jitter.0 > 0);
+        put(&mut spec.cron_catch_up, d.cron_catch_up);
+        put(&mut spec.cron_only, d.cron_only);
+        spec.task_timeout = d.task_timeout;
+        put(&mut spec.retries, d.retries);
+        spec.retry_delay = d.retry_delay;
         put(&mut spec.watch, d.watch);
         let (ignored, settled) =
             d.watch_options.map(|options| (options.ignored, options.settled)).unwrap_or_default();
@@ -368,6 +378,34 @@ fn field(attribute: &'static str) -> Option<&'static str> {
         "watch_options" => Some("ignore_watch"),
         field => Some(field),
     }
+}
+
+/// The attribute that says something about what is not declared, and what that is.
+fn without_meaning(declared: &Declaration) -> Option<(&'static str, &'static str)> {
+    let has_schedule = matches!(declared.cron_restart, Some(Cron::At(_)));
+    let of_schedule = [
+        ("cron_overlap", declared.cron_overlap.is_some()),
+        ("cron_jitter", declared.cron_jitter.is_some()),
+        ("cron_catch_up", declared.cron_catch_up == Some(true)),
+        ("cron_only", declared.cron_only == Some(true)),
+    ];
+    let of_task = [
+        ("task_timeout", declared.task_timeout.is_some()),
+        ("retries", declared.retries.is_some_and(|retries| retries > 0)),
+    ];
+    let is_task = declared.autorestart == Some(false);
+    let has_retries = declared.retries.is_some_and(|retries| retries > 0);
+    let declared_of = |attributes: &[(&'static str, bool)]| {
+        attributes.iter().find(|(_, is_declared)| *is_declared).map(|(name, _)| *name)
+    };
+    if let Some(name) = declared_of(&of_schedule).filter(|_| !has_schedule) {
+        return Some((name, "means something beside a schedule only: expected `cron_restart`"));
+    }
+    if let Some(name) = declared_of(&of_task).filter(|_| !is_task) {
+        return Some((name, "is for tasks, which are meant to end: expected `autorestart = false`"));
+    }
+    (declared.retry_delay.is_some() && !has_retries)
+        .then_some(("retry_delay", "means something beside `retries` only"))
 }
 
 /// Fields of an [`AppSpec`] by their names.

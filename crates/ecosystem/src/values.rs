@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::HashMap, str::FromStr};
 
 use rpm_core::{
     Balance, Bytes, CombinedLog, Env, ExecMode, FilterEnv, Instances, Interpreter, Listen, LogTarget,
-    LogType, Millis, Ready, Reload, Signal,
+    LogType, Millis, Overlap, Ready, Reload, Signal,
     cron::{Schedule, Zone},
 };
 
@@ -110,6 +110,14 @@ pub(crate) fn millis(node: &Node) -> Read<Millis> {
         _ => None,
     };
     number.or_else(with_unit).map_or_else(|| expected("milliseconds such as 1600, or \"5s\"", node), Ok)
+}
+
+/// [`millis`] that are more than none.
+pub(crate) fn some_millis(node: &Node) -> Read<Millis> {
+    match millis(node)? {
+        Millis(0) => expected("a time above 0", node),
+        time => Ok(time),
+    }
 }
 
 /// Bytes, or text with a unit; 0 is no limit.
@@ -262,6 +270,25 @@ pub(crate) fn balance(node: &Node) -> Read<Balance> {
         Value::String(word) if word == "round_robin" => Ok(Balance::RoundRobin),
         Value::String(word) if word == "shared" => Ok(Balance::Shared),
         _ => expected("\"round_robin\" or \"shared\"", node),
+    }
+}
+
+/// `restart`, `skip` or `queue`.
+pub(crate) fn overlap(node: &Node) -> Read<Overlap> {
+    match &node.value {
+        Value::String(word) if word == "restart" => Ok(Overlap::Restart),
+        Value::String(word) if word == "skip" => Ok(Overlap::Skip),
+        Value::String(word) if word == "queue" => Ok(Overlap::Queue),
+        _ => expected("\"restart\", \"skip\" or \"queue\"", node),
+    }
+}
+
+/// `true`, `false`, or `once`, which is `true`.
+pub(crate) fn once(node: &Node) -> Read<bool> {
+    match &node.value {
+        Value::String(word) if word == "once" => Ok(true),
+        Value::Bool(value) => Ok(*value),
+        _ => expected("true, false or \"once\"", node),
     }
 }
 

@@ -45,7 +45,7 @@ const WORDS: [&str; 32] = [
     "ü",
 ];
 
-const KEYS: [&str; 36] = [
+const KEYS: [&str; 40] = [
     "name",
     "script",
     "exec",
@@ -59,6 +59,10 @@ const KEYS: [&str; 36] = [
     "exec_mode",
     "cron_restart",
     "cron_timezone",
+    "cron_overlap",
+    "cron_jitter",
+    "task_timeout",
+    "retries",
     "kill_timeout",
     "kill_signal",
     "out_file",

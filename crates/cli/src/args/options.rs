@@ -182,6 +182,19 @@ const OPTIONS: &[Opt] = &[
     )
     .short('c')
     .alias(&["--cron-restart"]),
+    value("--cron-timezone", "zone", Attribute("cron_timezone"), "Time zone of its schedule"),
+    value(
+        "--cron-overlap",
+        "what",
+        Attribute("cron_overlap"),
+        "What a tick does while it runs (`restart`, `skip`, `queue`)",
+    ),
+    value("--cron-jitter", "time", Attribute("cron_jitter"), "Put each tick off by up to this (`30s`)"),
+    flag("--cron-catch-up", Sets("cron_catch_up", "true"), "Make up for a tick that no daemon saw"),
+    flag("--cron-only", Sets("cron_only", "true"), "Do not start it now: its schedule does"),
+    value("--task-timeout", "time", Attribute("task_timeout"), "Stop a task that runs longer: it failed"),
+    value("--retries", "number", Attribute("retries"), "How often a task that failed is tried again"),
+    value("--retry-delay", "time", Attribute("retry_delay"), "Pause before that, each time twice as long"),
     value(
         "--stop-exit-codes",
         "codes",

@@ -71,6 +71,13 @@ const OURS: &[&str] = &[
     "expand_env",
     "secret",
     "limits",
+    "cron_overlap",
+    "cron_jitter",
+    "cron_catch_up",
+    "cron_only",
+    "task_timeout",
+    "retries",
+    "retry_delay",
 ];
 
 /// The process that an entry of `dump.pm2` describes. `home` tells which log paths are the usual ones. The error is

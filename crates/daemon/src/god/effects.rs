@@ -47,6 +47,9 @@ impl God {
                 let mut process = self.table.remove(id)?;
                 process.tidy_pid_file();
                 self.let_go(&process.spec.name);
+                if process.spec.cron_catch_up {
+                    self.unsee(&process.spec.name);
+                }
                 match process.retired_from {
                     Some(owner) => self.post(owner, Event::Retired),
                     None => self.rewatch(!process.spec.watch.is_off(), None),

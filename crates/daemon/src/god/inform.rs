@@ -106,7 +106,7 @@ impl Process {
             combined_log: self.logs.combined.clone(),
             pid_file: self.pid_file.clone(),
             told: self.run.told.clone(),
-            next_tick: self.tick,
+            next_tick: self.tick.map(|tick| tick.at),
             unheld: self.run.confinement.unheld().map(ToString::to_string),
         }
     }

@@ -45,6 +45,7 @@ impl God {
         }
         self.table.expect_id(past.next_id);
         let mut adopted = 0;
+        self.catch_up(&ids);
         for id in ids {
             self.arm_tick(id);
             self.attend(id);
@@ -209,7 +210,7 @@ impl God {
             kept.life.phase,
             Phase::Draining { then: Then::Forget, .. } | Phase::Stopping { then: Then::Forget, .. }
         );
-        let was_up = kept.life.is_wanted_up() && kept.life.phase != Phase::Errored;
+        let was_up = kept.life.is_wanted_up() && kept.life.phase != Phase::Errored && !kept.spec.cron_only;
         if is_forgotten {
             return;
         }
@@ -292,7 +293,7 @@ impl God {
             // Its time begins anew.
             Phase::Launching(_) => process.policy.listen_timeout,
             Phase::Draining { .. } | Phase::Stopping { .. } => process.policy.kill_timeout,
-            _ => return,
+            _ => return self.post(id, Event::Resume),
         };
         process.deadline = Some(now.mono + limit);
         self.deadlines.arm((now.mono + limit) as i64, id);

@@ -1,3 +1,5 @@
+mod schedules;
+
 use proptest::prelude::*;
 use rpm_core::Millis;
 
@@ -776,8 +778,10 @@ proptest! {
         wait_ready: bool,
         cluster: bool,
         overlap: bool,
-        gated: bool,
-        open: bool,
+        (gated, open) in (any::<bool>(), any::<bool>()),
+        timeout in prop::option::of(1u64..4_000),
+        retries in 0u32..3,
+        (skips, queues) in (any::<bool>(), any::<bool>()),
     ) {
         let mut world = World::new(|app| {
             app.autorestart = autorestart;
@@ -788,6 +792,13 @@ proptest! {
             app.reload = overlap.then_some(rpm_core::Reload::Overlap);
             app.restart_delay = delay.map(Millis);
             app.exp_backoff_restart_delay = backoff.map(Millis);
+            app.task_timeout = timeout.map(Millis);
+            app.retries = retries;
+            app.cron_overlap = match (skips, queues) {
+                (true, _) => Overlap::Skip,
+                (_, true) => Overlap::Queue,
+                _ => Overlap::Restart,
+            };
         });
         if gated {
             world.policy.gates = vec![Gate::Place];

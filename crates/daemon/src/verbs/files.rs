@@ -73,7 +73,8 @@ impl God {
             }
             let declaration =
                 Declaration { spec: saved.spec, base_env: saved.base_env, unique_id: saved.unique_id };
-            let id = self.create(declaration, saved.running.then_some(cause), replies);
+            let starts = saved.running && !declaration.spec.cron_only;
+            let id = self.create(declaration, starts.then_some(cause), replies);
             if let Some(process) = self.table.get_mut(id) {
                 process.instance = saved.instance;
             }

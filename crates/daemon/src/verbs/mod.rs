@@ -45,6 +45,7 @@ impl God {
         } else {
             self.settle(id);
         }
+        self.catch_up(&[id]);
         id
     }
 
@@ -62,6 +63,7 @@ impl God {
         if self.table.redeclare(id, spec, &self.home, Now::read()) {
             self.keep(id);
             self.arm_tick(id);
+            self.see_anew(id);
             self.rewatch(is_watched, Some(replies));
         }
     }

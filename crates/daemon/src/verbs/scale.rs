@@ -36,7 +36,7 @@ impl God {
                 base_env: Arc::clone(&base_env),
                 unique_id: Arc::clone(&unique_id),
             };
-            self.create(declaration, Some(Cause::Scale), replies);
+            self.create(declaration, (!spec.cron_only).then_some(Cause::Scale), replies);
         }
         let surplus = &ids[..ids.len().saturating_sub(wanted)];
         if !surplus.is_empty() {

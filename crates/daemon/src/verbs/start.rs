@@ -50,7 +50,12 @@ impl God {
             } else {
                 let ids: Vec<_> = known.into_iter().map(|(id, _)| id).collect();
                 self.renew(&ids, &spec, update_env.then_some(&env), replies);
-                if existing == Existing::Reload {
+                if spec.cron_only {
+                    // Its next tick runs it as it is declared now.
+                    for process in ids.iter().filter_map(|&id| self.table.get(id)) {
+                        reply(replies, Reply::Acted(process.acted(false)));
+                    }
+                } else if existing == Existing::Reload {
                     self.reload(&ids, replies);
                 } else {
                     for &id in &ids {
@@ -94,7 +99,7 @@ impl God {
                 base_env: Arc::clone(env),
                 unique_id: Arc::clone(&unique_id),
             };
-            self.create(declaration, spec.autostart.then_some(Cause::User), replies);
+            self.create(declaration, spec.starts_when_declared().then_some(Cause::User), replies);
         }
     }
 }
