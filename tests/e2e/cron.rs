@@ -89,3 +89,107 @@ fn files_have_five_fields_or_six_and_a_time_zone() {
     assert_eq!(rpm.entry("hourly").text("cron_restart"), "@hourly");
     assert!(rpm.entry("never").get("cron_restart").is_null());
 }
+
+/// A daemon that was killed leaves `task` with a schedule whose last tick nobody has seen.
+fn missed_a_tick(rpm: &Rpm) {
+    assert!(
+        std::fs::read_to_string(rpm.home().join("state/ticks")).unwrap().contains("\"task\":"),
+        "what is seen is noted"
+    );
+    std::fs::write(rpm.home().join("state/ticks"), "{\"task\":0}").unwrap();
+}
+
+#[test]
+fn a_tick_that_no_daemon_saw_is_made_up_for_once() {
+    let rpm = Rpm::new();
+    rpm.script("task.sh", "echo ran");
+    let schedule = ["--cron", "0 0 1 1 *", "--cron-catch-up", "--cron-only", "--no-autorestart"];
+    rpm.ok([&["start", "task.sh", "--name", "task"], &schedule[..]].concat().as_slice());
+    rpm.ok("start task.sh --name other --no-autorestart --no-autostart");
+    rpm.ok("save");
+    assert_eq!(rpm.entry("task").status(), "stopped");
+    rpm.ok("kill");
+    missed_a_tick(&rpm);
+    rpm.ok("resurrect");
+    wait_until("the run that was missed", || rpm.log("task-out") == "ran\n");
+    rpm.wait_status("task", "stopped");
+    // Once: neither the next list that comes back nor the next daemon does it again.
+    rpm.ok("kill");
+    rpm.ok("resurrect");
+    rpm.ok("restart other");
+    assert_eq!(rpm.log("task-out"), "ran\n");
+    let daemon = rpm.daemon().unwrap();
+    kill_nine(daemon);
+    rpm.wait_daemon_gone(daemon);
+    missed_a_tick(&rpm);
+    rpm.ok("list");
+    wait_until("another that was missed", || rpm.log("task-out") == "ran\nran\n");
+    rpm.ok("delete task");
+    wait_until("nothing is remembered", || !rpm.home().join("state/ticks").exists());
+}
+
+fn kill_nine(pid: i32) {
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL).unwrap();
+}
+
+#[test]
+fn what_runs_by_its_schedule_alone_is_not_run_by_a_start() {
+    let rpm = Rpm::new();
+    rpm.script("task.sh", "echo ran");
+    let file = |cron: &str| {
+        let rest = "autorestart = false\ncron_only = true";
+        rpm.write(
+            "eco.toml",
+            &format!("[[apps]]\nname = \"task\"\nscript = \"task.sh\"\ncron = \"{cron}\"\n{rest}\n"),
+        );
+    };
+    file("0 0 1 1 *");
+    rpm.ok("start eco.toml").says("App [task] launched");
+    rpm.ok("start eco.toml");
+    rpm.ok("reload eco.toml");
+    rpm.ok("scale task 2");
+    assert_eq!(
+        (rpm.statuses(), rpm.log("task-out")),
+        (vec!["task:stopped".into(), "task:stopped".into()], String::new())
+    );
+    // Whoever wants it now says so.
+    rpm.ok("restart 0");
+    wait_until("a run by hand", || rpm.log("task-out") == "ran\n");
+    file(EVERY_SECOND);
+    rpm.ok("start eco.toml");
+    wait_until("a run by the schedule", || rpm.log("task-out").lines().count() >= 2);
+}
+
+#[test]
+fn a_tick_can_be_skipped_or_queued_while_a_run_lasts() {
+    let rpm = Rpm::new();
+    rpm.script("task.sh", "echo begins; until [ -e $1 ]; do sleep 0.02; done; echo ends");
+    rpm.script("clock.sh", "echo tick");
+    let task = ["start", "task.sh", "--no-autorestart", "--cron", EVERY_SECOND];
+    for (name, overlap) in [("skips", "skip"), ("queues", "queue")] {
+        rpm.ok([&task[..], &["--name", name, "--cron-overlap", overlap, "--", name]].concat().as_slice());
+    }
+    let clock = ["start", "clock.sh", "--name", "clock", "--no-autorestart", "--cron", EVERY_SECOND];
+    rpm.ok(clock.as_slice());
+    wait_until("some ticks", || rpm.log("clock-out").lines().count() >= 3);
+    assert_eq!((rpm.log("skips-out"), rpm.log("queues-out")), ("begins\n".into(), "begins\n".into()));
+    assert_eq!((rpm.entry("skips").restarts(), rpm.entry("queues").restarts()), (0, 0));
+    // The tick that was queued is followed as soon as the run has ended.
+    rpm.ok("restart queues --cron-restart 0");
+    assert_eq!(rpm.log("queues-out"), "begins\nbegins\n");
+    rpm.ok("stop skips");
+}
+
+#[test]
+fn jitter_puts_a_tick_off_and_is_shown() {
+    let rpm = Rpm::new();
+    rpm.script("task.sh", "echo ran");
+    let daily = ["start", "task.sh", "--cron", "0 0 * * *", "--cron-timezone", "UTC", "--no-autorestart"];
+    rpm.ok([&daily[..], &["--name", "plain"]].concat().as_slice());
+    rpm.ok([&daily[..], &["--name", "jittered", "--cron-jitter", "6h"]].concat().as_slice());
+    rpm.ok("describe plain").says("T00:00:00.000Z");
+    let shown = rpm.ok("describe jittered").stdout;
+    assert!(!shown.contains("T00:00:00.000Z"), "{shown}");
+    assert_eq!(rpm.entry("jittered").get("cron_jitter"), 21_600_000);
+    assert!(rpm.entry("plain").get("cron_jitter").is_null());
+}

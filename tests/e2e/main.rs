@@ -27,6 +27,7 @@ mod ready;
 mod redundancy;
 mod replacement;
 mod restarts;
+mod retries;
 mod rotation;
 mod socket;
 mod survival;
