@@ -114,7 +114,7 @@ fn the_companion_is_an_app_of_the_daemon() {
         |entry: &rpm_tests::Entry| entry.text("namespace") == "redundancy" && entry.status() == "online";
     rpm.wait_where("redundancy-automation-system", "online in its namespace", running);
     wait_until("health", || rpm.run("redundancy status").code == Some(0));
-    rpm.ok("redundancy health --json").says("\"level\": \"healthy\"");
+    rpm.ok("redundancy health --json").says("\"level\":\"healthy\"");
     let report = rpm.ok("redundancy report").stdout;
     assert!(report.contains("/logs/health-report-2"), "{report}");
     rpm.ok("redundancy logs pm2").says("one: attempt 1 of 2");

@@ -36,7 +36,8 @@ fn files_are_checked() {
         .complains("ci.yml:8:9: unknown key \"shel\" (did you mean shell?)")
         .complains("1 of 1 workflow files are wrong");
     let output = rpm.fails("workflow check repo --json");
-    let reports: Value = serde_json::from_str(&output.stdout).unwrap();
+    let told: Value = serde_json::from_str(&output.stdout).unwrap();
+    let reports = &told["files"];
     assert_eq!(reports[0]["valid"], false);
     assert_eq!(reports[0]["problems"][0]["line"], 8);
     assert_eq!(reports[0]["problems"][0]["column"], 9);

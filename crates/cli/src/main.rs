@@ -8,6 +8,7 @@ mod apps;
 mod args;
 mod context;
 mod deploy;
+mod doctor;
 mod extensions;
 mod failure;
 mod files;

@@ -9,8 +9,13 @@ use std::{
 };
 
 use rpm_core::{Persona, name::printable};
+use serde_json::Value;
 
 use crate::render::style::{Paint, Style};
+
+/// The version of the documents that `--json` writes. It grows when a field goes away or comes to mean something else, not
+/// when one is added.
+const SCHEMA: u32 = 1;
 
 /// Standard output and standard error.
 #[derive(Debug)]
@@ -56,6 +61,14 @@ impl Output {
         if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             self.broken = Some(error);
         }
+    }
+
+    /// A document for programs: the fields of `content`, an object, and the version of their form, in one line.
+    pub(crate) fn document(&mut self, mut content: Value) {
+        if let Value::Object(fields) = &mut content {
+            fields.insert("schema".to_owned(), SCHEMA.into());
+        }
+        self.data(format!("{content}\n").as_bytes());
     }
 
     /// Bytes for people, written as they are.

@@ -1,6 +1,7 @@
 //! Answers as text. Every function here is pure: what is shown depends on nothing but its arguments.
 
 pub(crate) mod describe;
+pub(crate) mod document;
 pub(crate) mod env;
 pub(crate) mod grid;
 pub(crate) mod inspect;

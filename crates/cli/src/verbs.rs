@@ -12,6 +12,7 @@ mod delete;
 mod deploy;
 mod describe;
 mod dev;
+mod doctor;
 mod env;
 mod examples;
 mod flush;
@@ -44,7 +45,7 @@ mod send_signal;
 mod serve;
 mod start;
 mod start_or;
-mod startup;
+pub(crate) mod startup;
 mod stop;
 mod sysinfos;
 mod targets;
@@ -116,6 +117,7 @@ const VERBS: &[&Verb] = &[
     &cleardump::VERB,
     &update::VERB,
     &report::VERB,
+    &doctor::VERB,
     &startup::STARTUP,
     &startup::UNSTARTUP,
     &logrotate::VERB,

@@ -142,6 +142,11 @@ pub(crate) fn load(home: &Home) -> Result<Option<Vec<Saved>>, DumpError> {
     }
 }
 
+/// The list that would be brought back in `home`; `None` where nothing was saved. The error says what is wrong with it.
+pub fn saved(home: &Home) -> Result<Option<Vec<Saved>>, String> {
+    load(home).map_err(|error| error.to_string())
+}
+
 /// Reads one file, in our format or PM2's. `None` where there is none.
 pub(crate) fn read(path: &Path, home: &Home) -> Result<Option<Vec<Saved>>, DumpError> {
     let text = match fs::read(path) {

@@ -42,6 +42,7 @@ mod tree;
 mod verbs;
 mod watch;
 
+pub use dump::saved;
 pub use handover::{CHECK, FIT, HANDOVER_FD};
 pub use launch::{LaunchError, VERB as LAUNCH_VERB, launch};
 pub use life::{DaemonError, check, run, take_over};

@@ -27,9 +27,6 @@ pub(super) const VERB: Verb = Verb {
 /// The exit code of a dry run that found something to be done.
 const WOULD_CHANGE: u8 = 2;
 
-/// Raised when a reader of the plan as data would misread it.
-const SCHEMA: u32 = 1;
-
 #[derive(Args, Debug)]
 struct Apply {
     /// Files that declare apps.
@@ -63,13 +60,11 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
     let plan = Plan::new(apps, &present, prune).map_err(Failure::Error)?;
     let settings = max_parallel::changes(&context)?;
     if json {
-        let mut told = serde_json::json!({ "schema": SCHEMA, "steps": plan.told() });
+        let mut told = serde_json::json!({ "steps": plan.told() });
         if !settings.is_empty() {
             told["settings"] = settings.as_slice().into();
         }
-        let mut text = told.to_string().into_bytes();
-        text.push(b'\n');
-        context.out.data(&text);
+        context.out.document(told);
     } else {
         for setting in &settings {
             context.out.info(&format!("set     {setting}"));

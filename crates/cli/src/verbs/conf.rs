@@ -68,6 +68,17 @@ struct Pair {
 }
 
 #[derive(Args, Debug)]
+struct Shown {
+    key: Option<String>,
+    /// PM2 takes more words and shows all the same.
+    #[arg(hide = true, allow_hyphen_values = true)]
+    _ignored: Option<String>,
+    /// Tell it as data.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
 struct Key {
     key: String,
 }
@@ -105,7 +116,16 @@ fn config(invocation: Invocation) -> Result<(), Failure> {
 }
 
 fn get(invocation: Invocation) -> Result<(), Failure> {
-    let (mut context, Pair { key, .. }) = invocation.read()?;
+    let (mut context, Shown { key, json, .. }) = invocation.read()?;
+    if json {
+        let conf = ModuleConf::load(&context.home)?;
+        let settings = match key {
+            Some(key) => conf.get(&parts(&key)).cloned().ok_or(Failure::Said)?,
+            None => Value::Object(conf.iter().map(|(key, value)| (key.clone(), value.clone())).collect()),
+        };
+        context.out.document(json!({ "settings": settings }));
+        return Ok(());
+    }
     match key {
         Some(key) => show(&mut context, &key),
         None => list(&mut context),

@@ -7,6 +7,7 @@ use rpm_core::{
     protocol::{EnvDiff, Reply, Request},
     selector::Form,
 };
+use serde_json::json;
 
 use super::{Invocation, Verb};
 use crate::{
@@ -30,10 +31,13 @@ struct Environment {
     /// environment of this shell. The exit code is 2 if something would.
     #[arg(long)]
     diff: bool,
+    /// Tell it as data.
+    #[arg(long)]
+    json: bool,
 }
 
 fn run(invocation: Invocation) -> Result<(), Failure> {
-    let (mut context, Environment { id, diff }) = invocation.read()?;
+    let (mut context, Environment { id, diff, json }) = invocation.read()?;
     let unknown = || Failure::Error(format!("Modules with id {id} not found"));
     let selector = context.selector(&id);
     let Form::Number(number) = selector.form() else { return Err(unknown()) };
@@ -42,23 +46,36 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
     let processes = context.all(&mut connection)?;
     let process = processes.iter().find(|process| process.summary.id.0 == number).ok_or_else(unknown)?;
     if diff {
-        return tell_diff(&mut context, &mut connection, process.summary.id);
+        return tell_diff(&mut context, &mut connection, process.summary.id, json);
+    }
+    if json {
+        context.out.document(json!({ "env": &*process.env() }));
+        return Ok(());
     }
     let lines = render::env::lines(&process.env(), context.out.paint);
     context.out.text(&lines);
     Ok(())
 }
 
-fn tell_diff(context: &mut Context, connection: &mut Connection, id: ProcessId) -> Result<(), Failure> {
+fn tell_diff(
+    context: &mut Context,
+    connection: &mut Connection,
+    id: ProcessId,
+    json: bool,
+) -> Result<(), Failure> {
     let env = context.options.update_env.then(own_environment);
     let request = EnvDiff { id, env, reveal: context.options.reveal };
-    let mut is_same = true;
+    let mut all = Vec::new();
     for reply in connection.request(&Request::EnvDiff(request))? {
         if let Reply::EnvDiff(differences) = reply? {
-            is_same &= differences.is_empty();
-            let lines = render::env::differences(&differences, context.out.paint);
-            context.out.text(&lines);
+            all.extend(differences);
         }
     }
-    if is_same { Ok(()) } else { Err(Failure::Exit(WOULD_CHANGE)) }
+    if json {
+        context.out.document(json!({ "differences": all }));
+    } else {
+        let lines = render::env::differences(&all, context.out.paint);
+        context.out.text(&lines);
+    }
+    if all.is_empty() { Ok(()) } else { Err(Failure::Exit(WOULD_CHANGE)) }
 }

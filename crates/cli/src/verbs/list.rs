@@ -4,9 +4,14 @@ use std::{thread, time::Duration};
 
 use chrono::{Local, SecondsFormat};
 use clap::Args;
+use serde_json::json;
 
 use super::{Invocation, Verb};
-use crate::failure::Failure;
+use crate::{
+    context,
+    failure::Failure,
+    render::{document, sort::sort},
+};
 
 pub(super) const VERB: Verb = Verb {
     name: "list",
@@ -23,13 +28,26 @@ const CLEAR: &str = "\x1b[2J\x1b[0f";
 
 #[derive(Args, Debug, Default)]
 struct List {
+    /// Tell it as data.
+    #[arg(long)]
+    json: bool,
     /// PM2 takes any words here and shows all the same.
     #[arg(hide = true)]
     _ignored: Vec<String>,
 }
 
 fn run(invocation: Invocation) -> Result<(), Failure> {
-    let (mut context, List { .. }) = invocation.read_or_default()?;
+    let (mut context, List { json, .. }) = invocation.read_or_default()?;
+    if json {
+        let mut rows = match context.connect()? {
+            Some(mut connection) => context::rows(&mut connection)?,
+            None => Vec::new(),
+        };
+        sort(&mut rows, context.options.sort.as_deref());
+        let rows: Vec<_> = rows.iter().map(document::row).collect();
+        context.out.document(json!({ "processes": rows }));
+        return Ok(());
+    }
     if !context.options.watches() {
         let mut connection = context.connect()?;
         return context.show_list(connection.as_mut());

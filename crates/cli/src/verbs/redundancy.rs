@@ -266,7 +266,7 @@ impl Command<'_> {
             if let (Some(object), Some(runs)) = (data.as_object_mut(), runs) {
                 object.insert("running".to_owned(), runs.into());
             }
-            self.context.out.data(format!("{data:#}\n").as_bytes());
+            self.context.out.document(data);
             return exit(code);
         }
         let rows: Vec<_> = health.parts.iter().map(part_row).collect();
@@ -296,7 +296,7 @@ impl Command<'_> {
             Level::Unhealthy => SystemLevel::Emergency,
         };
         if self.arguments.json {
-            self.context.out.data(format!("{:#}\n", json!(health)).as_bytes());
+            self.context.out.document(json!(health));
         } else {
             let row = |unit: &rpm_redundancy::health::UnitHealth| {
                 (

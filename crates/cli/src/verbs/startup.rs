@@ -41,7 +41,7 @@ struct Startup {
 }
 
 /// Where system programs are, beside what `PATH` says.
-const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 fn startup(invocation: Invocation) -> Result<(), Failure> {
     let (mut context, Startup { platform, dry_run }) = invocation.read()?;
@@ -128,12 +128,12 @@ fn names() -> Vec<&'static str> {
     PLATFORMS.iter().flat_map(|platform| platform.names.iter().copied()).collect()
 }
 
-fn in_path(program: &str, path: &str) -> Option<PathBuf> {
+pub(crate) fn in_path(program: &str, path: &str) -> Option<PathBuf> {
     env::split_paths(path).map(|directory| directory.join(program)).find(|candidate| candidate.is_file())
 }
 
 /// What the service is for: the user that is named, else the one who calls.
-pub(super) fn subject(context: &Context) -> Result<Subject, Failure> {
+pub(crate) fn subject(context: &Context) -> Result<Subject, Failure> {
     let Service { user, home_directory, name, waits_for_network } = context.options.service.clone();
     let account = match &user {
         Some(name) => User::from_name(name).ok().flatten(),

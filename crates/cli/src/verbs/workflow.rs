@@ -117,8 +117,7 @@ fn check(context: &mut Context, arguments: &Workflow) -> Result<(), Failure> {
         }
     }
     if arguments.json {
-        let text = serde_json::to_string_pretty(&reports).unwrap_or_default();
-        context.out.data(format!("{text}\n").as_bytes());
+        context.out.document(serde_json::json!({ "files": reports }));
     } else if wrong == 0 {
         context.out.info(&format!("{} workflow files are right", files.len()));
     }
@@ -195,8 +194,7 @@ fn execute(context: &mut Context, arguments: Workflow) -> Result<(), Failure> {
     let run = if arguments.act { run_with_act } else { run_workflow };
     let outcome = run(&workflow, &options, &watch).map_err(|error| Failure::Error(error.to_string()))?;
     if json {
-        let text = serde_json::to_string_pretty(&outcome).unwrap_or_default();
-        context.out.data(format!("{text}\n").as_bytes());
+        context.out.document(serde_json::json!(outcome));
     } else {
         context.out.text(&summary(&outcome, paint));
     }
