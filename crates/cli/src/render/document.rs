@@ -18,7 +18,7 @@ pub(crate) fn row(row: &ProcessSummary) -> Value {
         "pid": (row.pid > 0).then_some(row.pid),
         "started": (row.pid > 0).then_some(row.pm_uptime),
         "restarts": row.restart_time,
-        "cpu_percent": row.cpu,
+        "cpu_percent": (f64::from(row.cpu) * 10.0).round() / 10.0,
         "memory_bytes": row.memory,
         "user": row.user,
         "watching": row.watching,
