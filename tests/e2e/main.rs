@@ -33,6 +33,7 @@ mod socket;
 mod survival;
 mod tasks;
 mod terminal;
+mod tls;
 mod tree;
 mod verbs;
 mod watch;
