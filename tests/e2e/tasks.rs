@@ -61,6 +61,28 @@ fn all_226_tasks_run_and_end_well() {
 }
 
 #[test]
+fn with_max_parallel_no_more_tasks_run_at_a_time_and_all_end_well() {
+    let rpm = copy();
+    let file = rpm.path("ecosystem/ecosystem.complete.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("max_parallel = 4\n{text}")).unwrap();
+    let start = reporting(&rpm, rpm.command("start ecosystem/ecosystem.complete.toml"));
+    Running::start(start).output().ends_with(0).says("set rpm:max_parallel 4");
+    ended(&rpm, 226);
+    let log = fs::read_to_string(rpm.home().join("rpm.log")).unwrap();
+    let (mut running, mut most, mut runs) = (0, 0, 0);
+    for line in log.lines().filter(|line| line.contains(": App [")) {
+        if line.ends_with("] online") {
+            (running, runs) = (running + 1, runs + 1);
+            most = most.max(running);
+        } else if line.contains("] exited with") {
+            running -= 1;
+        }
+    }
+    assert_eq!((most, runs, running), (4, 226, 0));
+}
+
+#[test]
 fn the_start_script_begins_afresh() {
     let rpm = copy();
     rpm.forever("stranger", "");

@@ -10,6 +10,7 @@ pub(crate) mod mini;
 pub(crate) mod pretty;
 #[cfg(test)]
 pub(crate) mod sample;
+pub(crate) mod schedule;
 pub(crate) mod sort;
 pub(crate) mod style;
 pub(crate) mod table;

@@ -40,6 +40,7 @@ mod resurrect;
 mod runtime;
 mod save;
 mod scale;
+pub(crate) mod schedule;
 mod send;
 mod send_signal;
 mod serve;
@@ -98,6 +99,7 @@ const VERBS: &[&Verb] = &[
     &prettylist::VERB,
     &sysinfos::VERB,
     &describe::VERB,
+    &schedule::VERB,
     &logs::VERB,
     &monit::VERB,
     &flush::VERB,

@@ -26,6 +26,7 @@ mod restart;
 mod resurrect;
 mod save;
 mod scale;
+mod schedule;
 mod send;
 mod serve;
 mod setup;
