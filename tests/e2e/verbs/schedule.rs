@@ -16,7 +16,7 @@ fn all_226_tasks_are_planned() {
     rpm.ok(["start", file.to_str().unwrap(), "--no-autostart"]);
     rpm.ok("set rpm:max_parallel 4");
     let shown = rpm.ok("schedule").stdout;
-    assert!(shown.contains("at most 4 tasks run at once") && shown.contains("Starts per hour"), "{shown}");
+    assert!(shown.contains("At most 4 tasks run at once") && shown.contains("Starts per hour"), "{shown}");
     assert_eq!(shown.lines().filter(|line| line.starts_with("│ ")).count(), 227, "{shown}");
     let wide = shown.lines().find(|line| line.chars().count() > 80);
     assert_eq!(wide, None);

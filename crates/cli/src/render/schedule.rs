@@ -90,15 +90,16 @@ fn load(plan: &Agenda, paint: Paint, text: &mut String) {
 
 fn collisions(plan: &Agenda, max_parallel: Option<u64>, columns: u16, paint: Paint, text: &mut String) {
     let limit = match max_parallel {
-        Some(limit) => format!("at most {limit} tasks run at once"),
-        None => "all run at once: max_parallel is not set".to_owned(),
+        Some(limit) => format!("At most {limit} tasks run at once (max_parallel)."),
+        None => "All run at once: max_parallel is not set.".to_owned(),
     };
     let minutes = plan.colliding_minutes;
     let shown = match minutes - plan.collisions.len() {
         0 => String::new(),
         _ => format!(", the {} fullest", plan.collisions.len()),
     };
-    heading(&format!("Minutes in which several start ({minutes}{shown}); {limit}"), paint, text);
+    heading(&format!("Minutes in which several start ({minutes}{shown})"), paint, text);
+    line!(text, "{limit}");
     for Collision { at, apps } in &plan.collisions {
         let start = format!("{}  {:>3}  ", minute(*at), apps.len());
         let indent = " ".repeat(start.len());
@@ -124,15 +125,16 @@ fn wrapped(names: &[String], width: usize) -> Vec<String> {
         if display_width(line) + separator.len() + display_width(&name) + reserve <= width {
             line.push_str(separator);
             line.push_str(&name);
+        } else if number == 0 {
+            line.push_str(clip(&name, width.saturating_sub(1)));
         } else if is_last_line {
             line.push_str(separator);
             line.push_str(&rest(left));
             break;
         } else {
-            if number > 0 {
-                line.push(',');
-            }
-            lines.push(clip(&name, width).to_owned());
+            line.push(',');
+            let reserve = if left > 1 { display_width(&rest(left)) + 3 } else { 0 };
+            lines.push(clip(&name, width.saturating_sub(reserve)).to_owned());
         }
     }
     lines
@@ -185,7 +187,7 @@ mod tests {
             assert!(display_width(line) <= 80, "{line}");
         }
         assert!(
-            text.contains("at most 4 tasks") && text.contains(" more\n") && text.contains("Missed ticks")
+            text.contains("At most 4 tasks") && text.contains(" more\n") && text.contains("Missed ticks")
         );
         assert_eq!(text.lines().filter(|line| line.contains("│ a-task")).count(), 226);
         // A wider one shows names in full.
@@ -199,6 +201,8 @@ mod tests {
         assert_eq!(wrapped(&names(2), 40), ["name-0, name-1"]);
         assert_eq!(wrapped(&names(3), 16), ["name-0, name-1,", "name-2"]);
         assert_eq!(wrapped(&names(9), 24), ["name-0, name-1, name-2,", "name-3, and 5 more"]);
+        let long = vec!["x".repeat(99); 9];
+        assert_eq!(wrapped(&long, 24)[1], "xxxxxxxxxxx, and 7 more");
         assert!(wrapped(&[("x".repeat(99))], 20).iter().all(|line| line.len() <= 20));
     }
 }
