@@ -6,6 +6,7 @@
 mod effects;
 mod gate;
 mod hear;
+mod history;
 mod inform;
 mod limits;
 mod recover;
@@ -39,6 +40,7 @@ use crate::{
     clock::Now,
     descriptors::{Limit, Reserve},
     handover::{Handover, Lifeline},
+    history::History,
     ipc::Received,
     journal::{GivenAway, Journal, Past},
     machine::{Effect, Event, Phase},
@@ -177,6 +179,9 @@ pub(crate) struct God {
     rolling: Vec<Rolling>,
     watcher: Watcher,
     rotator: Rotator,
+    history: History,
+    /// Where the last words of runs arrive that take a moment.
+    said: mpsc::UnboundedSender<history::Said>,
     /// Nothing new is started, and the loop ends when the table is empty. Holds those who asked for it.
     ending: Option<Vec<Replies>>,
 }
@@ -204,8 +209,10 @@ impl God {
         let (changes, mut changed_files) = mpsc::unbounded_channel();
         let (log_reports, mut log_inbox) = mpsc::unbounded_channel();
         let (checked, mut checks) = mpsc::unbounded_channel();
+        let (said, mut last_words) = mpsc::unbounded_channel();
         let rotator = Rotator::new(Rotation::of(&home), log_reports);
         let seen = Seen::load(home.ticks());
+        let history = History::of(&home);
         let mut god = Self {
             home,
             table: Table::default(),
@@ -231,6 +238,8 @@ impl God {
             rolling: Vec::new(),
             watcher: Watcher::new(changes),
             rotator,
+            history,
+            said,
             ending: None,
         };
         god.load_max_parallel();
@@ -250,6 +259,7 @@ impl God {
         service::tell("READY=1");
         loop {
             god.work();
+            god.history.flush();
             if god.table.is_empty()
                 && god.queue.is_empty()
                 && let Some(waiting) = god.ending.take()
@@ -281,6 +291,7 @@ impl God {
                 Some(changed) = changed_files.recv() => god.files_changed(&changed),
                 heard = god.rotator.written() => god.logs_written(heard),
                 Some(report) = log_inbox.recv() => god.logs_reported(report),
+                Some(said) = last_words.recv() => god.said(said),
                 () = sleep_until(look), if look.is_some() => god.look_at_logs(false),
                 () = sleep_until(rewrite), if rewrite.is_some() => god.rewrite_journal(),
                 () = sleep_until(deadline), if deadline.is_some() => god.fire_deadlines(),
@@ -394,9 +405,12 @@ impl God {
 
     /// Takes in the children that have ended.
     fn reap(&mut self) {
-        for (pid, exit) in reap::ended_children() {
+        for (pid, exit, used) in reap::ended_children() {
             // Others are orphans of some tree, and only had to be taken in.
             if let Some(id) = self.table.disown(pid) {
+                if let Some(process) = self.table.get_mut(id) {
+                    process.used = Some((pid, used));
+                }
                 self.main_ended(id, pid, exit);
             }
         }

@@ -14,6 +14,7 @@ mod environment;
 mod exit_info;
 mod god;
 mod handover;
+mod history;
 mod inherited;
 mod inotify;
 mod ipc;

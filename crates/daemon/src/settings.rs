@@ -84,6 +84,15 @@ pub(crate) fn max_parallel(home: &Home) -> Result<MaxParallel, SettingsError> {
     Ok(said)
 }
 
+/// How many runs the history of this home keeps: `rpm:history_runs`; 0 for none.
+pub(crate) fn history_runs(home: &Home) -> Result<u64, SettingsError> {
+    let (path, file) = read(home)?;
+    let own = file.get(OWN).and_then(Value::as_object);
+    let said = own.map_or(Ok(None), |own| Said(own).value("history_runs"));
+    let value = |(key, reason)| SettingsError::Value { path, key: format!("{OWN}:{key}"), reason };
+    said.map(|runs| runs.unwrap_or(rpm_history::DEFAULT_RUNS)).map_err(value)
+}
+
 impl Rotation {
     /// What holds without a setting. `rpm` bounds its logs from the start, and so does a container, whose logs go
     /// elsewhere; called as `pm2` it does what pm2-logrotate does, once that is set up.
@@ -255,6 +264,21 @@ mod tests {
         write(json!({ "namespaces": { "a": { "max_parallel": "-1" } } }));
         let error = max_parallel(&home).unwrap_err().to_string();
         assert!(error.contains("rpm:namespaces:a:max_parallel: \"-1\""), "{error}");
+    }
+
+    #[test]
+    fn the_history_is_as_long_as_it_is_set() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = Home::new(directory.path().to_owned(), Persona::Rpm);
+        assert_eq!(history_runs(&home).unwrap(), rpm_history::DEFAULT_RUNS);
+        for (value, runs) in [(json!("5000"), 5_000), (json!(0), 0), (json!(""), rpm_history::DEFAULT_RUNS)] {
+            let file = json!({ "rpm": { "history_runs": value } }).to_string();
+            fs::write(directory.path().join("module_conf.json"), file).unwrap();
+            assert_eq!(history_runs(&home).unwrap(), runs);
+        }
+        let file = json!({ "rpm": { "history_runs": "many" } }).to_string();
+        fs::write(directory.path().join("module_conf.json"), file).unwrap();
+        assert!(history_runs(&home).unwrap_err().to_string().contains("rpm:history_runs: \"many\""));
     }
 
     #[test]

@@ -22,9 +22,10 @@ use crate::{
     confinement::Confinement,
     ipc::Channel,
     journal::{GivenAway, Kept},
-    logs::{self, LogPaths, Pump},
+    logs::{self, Ends, LogPaths, Pump},
     machine::{Life, Phase, Policy, Run},
     ready::Signs,
+    reap::Used,
     tree::{self, Member},
 };
 
@@ -71,6 +72,8 @@ pub(crate) struct Process {
     pub outdated: bool,
     /// What it watched until a stop ended that.
     pub unwatched: Option<Watch>,
+    /// What its run used that has just ended, by its pid.
+    pub used: Option<(i32, Used)>,
     /// A stop that is under way.
     pub stopping: Option<Stopping>,
     /// Who wants to hear when what was asked for is done.
@@ -84,6 +87,8 @@ pub(crate) struct Attached {
     pub number: u64,
     /// When it began, in clock ticks since boot: with its pid, its identity.
     pub birth: Option<u64>,
+    /// Where its logs ended when it began.
+    pub log_ends: Option<Ends>,
     /// It is no child of this daemon: an earlier one started it. Held by a descriptor.
     pub adopted: Option<Member>,
     /// The value of `restart_time` in its environment.
@@ -261,6 +266,7 @@ impl Table {
             increment: self.next_increment(&spec),
             life: Life::new(now),
             birth: None,
+            log_ends: None,
             spec,
             base_env,
         };
@@ -269,7 +275,7 @@ impl Table {
 
     /// Puts a process in as it was kept.
     pub(crate) fn restore(&mut self, kept: Kept, home: &Home, now: Now) -> &mut Process {
-        let Kept { id, spec, base_env, instance, unique_id, increment, life, birth } = kept;
+        let Kept { id, spec, base_env, instance, unique_id, increment, life, birth, log_ends } = kept;
         self.expect_id(id.0.saturating_add(1));
         let mut process = Process {
             id,
@@ -285,7 +291,7 @@ impl Table {
             life,
             pumps: None,
             runs: 0,
-            run: Attached { birth, ..Attached::default() },
+            run: Attached { birth, log_ends, ..Attached::default() },
             second: None,
             has_strays: false,
             retired_from: None,
@@ -293,6 +299,7 @@ impl Table {
             triggers: Vec::new(),
             outdated: false,
             unwatched: None,
+            used: None,
             spec,
             stopping: None,
             waiters: Vec::new(),
@@ -376,6 +383,7 @@ impl Table {
             triggers: Vec::new(),
             outdated: false,
             unwatched: None,
+            used: None,
             stopping: is_gone.then(|| Stopping { main: Some(Exit::Unknown), ..Stopping::default() }),
             waiters: Vec::new(),
         };

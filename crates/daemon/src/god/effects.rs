@@ -39,7 +39,7 @@ impl God {
                 }
             }
             Effect::Emit(what) => self.emit(id, what),
-            Effect::Ended(_) => {}
+            Effect::Ended(ended) => self.ended(id, ended),
             Effect::Settled => self.settle(id),
             Effect::Forget => {
                 self.journal.forget(id);

@@ -106,6 +106,7 @@ impl God {
         {
             if let Some(process) = self.table.get_mut(id) {
                 process.life.phase = Phase::Starting;
+                process.run.log_ends = None;
             }
             self.adopt(id, main, stat.start);
             self.post(id, Event::Spawned { pid: stat.pid });
@@ -214,10 +215,14 @@ impl God {
         if is_forgotten {
             return;
         }
+        let lost = kept.life.run();
         let process = self.table.restore(kept, &self.home, now);
         process.run.birth = None;
         if process.life.phase != Phase::Errored {
             process.life.phase = Phase::Stopped;
+        }
+        if let Some(run) = lost {
+            self.ended_with_the_machine(id, run, was_up);
         }
         if was_up {
             // What has to be done for it is done when that stands in the journal.
@@ -271,7 +276,7 @@ impl God {
         let Some(process) = self.table.get_mut(id) else { return };
         process.runs += 1;
         let restart_time = process.life.restart_time;
-        process.run = Attached { number: process.runs, restart_time, ..run };
+        process.run = Attached { number: process.runs, log_ends: process.run.log_ends, restart_time, ..run };
         if let Err(error) = super::starting::prepare_pumps(process, &self.home) {
             tracing::error!("{error}");
         }

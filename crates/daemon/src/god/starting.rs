@@ -12,7 +12,7 @@ use crate::{
     descriptors,
     environment::{self, EnvError},
     ipc::{self, Channel},
-    logs::{Form, LogError, Output, Pump, Stream},
+    logs::{Ends, Form, LogError, Output, Pump, Stream},
     machine::Event,
     node::{self, Cluster, Joined},
     procfs::Stat,
@@ -78,6 +78,7 @@ impl God {
         let is_second = process.life.run().is_some();
         let resolved = environment::resolve(&process.spec, &process.base_env)?;
         let Output { stdout, stderr } = prepare_output(process, &self.home)?;
+        let log_ends = Some(Ends::of(&process.logs));
         self.rotator.expect(&process.logs);
         process.runs += 1;
         process.outdated = false;
@@ -139,6 +140,7 @@ impl God {
         let run = Attached {
             number,
             birth,
+            log_ends,
             adopted: None,
             restart_time,
             channel,

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     clock::Now,
+    logs::Ends,
     machine::{Life, Phase},
 };
 
@@ -41,6 +42,7 @@ pub(crate) struct Kept {
     pub increment: Option<i64>,
     pub life: Life,
     pub birth: Option<u64>,
+    pub log_ends: Option<Ends>,
 }
 
 /// What is read of a first line before anything else: it must be understood by every version.
@@ -118,8 +120,8 @@ impl Past {
                     next_id = next_id.max(process.id.0.saturating_add(1));
                     declared.insert(process.id, process);
                 }
-                Ok(Record::Life { id, life, birth }) => {
-                    lives.insert(id, (life, birth));
+                Ok(Record::Life { id, life, birth, log_ends }) => {
+                    lives.insert(id, (life, birth, log_ends));
                 }
                 Ok(Record::Forgotten { id }) => {
                     declared.remove(&id);
@@ -140,12 +142,22 @@ impl Past {
                 continue;
             };
             // One whose first record is lost was about to be started: it is looked for, or started.
-            let (life, birth) = lives.remove(&id).unwrap_or_else(|| {
+            let (life, birth, log_ends) = lives.remove(&id).unwrap_or_else(|| {
                 damaged += 1;
-                (Life { phase: Phase::Starting, ..Life::new(Now::read()) }, None)
+                (Life { phase: Phase::Starting, ..Life::new(Now::read()) }, None, None)
             });
             let base_env = Arc::clone(base_env);
-            processes.push(Kept { id, spec: app, base_env, instance, unique_id, increment, life, birth });
+            processes.push(Kept {
+                id,
+                spec: app,
+                base_env,
+                instance,
+                unique_id,
+                increment,
+                life,
+                birth,
+                log_ends,
+            });
         }
         Ok((Some(Self { boot: header.boot, next_id, processes, given_away }), damaged))
     }

@@ -6,6 +6,7 @@ use rpm_core::{AppSpec, Env, ProcessId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    logs::Ends,
     machine::Life,
     table::{Attached, Process},
 };
@@ -30,6 +31,9 @@ pub(super) enum Record {
         /// When its run began, in clock ticks since boot: with its pid, its identity.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         birth: Option<u64>,
+        /// Where its logs ended then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        log_ends: Option<Ends>,
     },
     /// A process left the table.
     Forgotten { id: ProcessId },
@@ -94,7 +98,8 @@ impl Declared {
 
 impl Record {
     pub(super) fn life(process: &Process) -> Self {
-        Self::Life { id: process.id, life: process.life.clone(), birth: process.birth() }
+        let (birth, log_ends) = (process.birth(), process.run.log_ends);
+        Self::Life { id: process.id, life: process.life.clone(), birth, log_ends }
     }
 
     /// Appends the line to `lines`.

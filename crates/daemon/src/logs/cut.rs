@@ -158,7 +158,7 @@ fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
 }
 
 /// What the mark on the file says; nothing was cut if it has none.
-fn read_mark(file: &File) -> Cut {
+pub(super) fn read_mark(file: &File) -> Cut {
     let mut text = [0; 512];
     let length = fgetxattr(file, ATTRIBUTE, &mut text[..]).unwrap_or(0);
     std::str::from_utf8(&text[..length]).ok().and_then(|text| text.parse().ok()).unwrap_or_default()

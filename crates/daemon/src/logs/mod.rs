@@ -6,6 +6,7 @@
 mod archives;
 mod cut;
 mod form;
+mod last;
 mod pace;
 mod paths;
 mod pump;
@@ -21,6 +22,7 @@ use std::{
 
 pub(crate) use archives::log_of_archive;
 pub(crate) use form::{Form, Stream};
+pub(crate) use last::Ends;
 pub(crate) use pace::Pace;
 pub(crate) use paths::{LogPaths, pid_file};
 pub(crate) use pump::Pump;

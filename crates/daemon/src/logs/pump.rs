@@ -13,7 +13,7 @@ use std::{
 use nix::{sys::stat::Mode, unistd::mkfifo};
 use tokio::{
     net::unix::pipe::{self, Receiver},
-    sync::mpsc,
+    sync::{mpsc, oneshot},
 };
 
 use super::{
@@ -24,12 +24,23 @@ use super::{
 /// Bytes taken from a pipe at once: what a pipe of the usual size can hold.
 const CHUNK: usize = 64 << 10;
 
+/// Reads that empty a pipe of the largest size that its writers can give it, and one more.
+const WHOLE_PIPE: usize = 17;
+
+/// What a pump can be told.
+enum Order {
+    /// To open the logs anew at the end of a line, and then to drop this.
+    Reopen(Option<Moved>),
+    /// To bring what the pipe holds to the log, and then to say so.
+    Settle(oneshot::Sender<()>),
+}
+
 /// One stream on its way from a FIFO to a log file. Ends when it is dropped, after what the FIFO still holds.
 #[derive(Debug)]
 pub(crate) struct Pump {
     fifo: PathBuf,
-    /// Has the logs opened anew. It ends the pump by being dropped.
-    control: mpsc::UnboundedSender<Option<Moved>>,
+    /// It ends the pump by being dropped.
+    control: mpsc::UnboundedSender<Order>,
 }
 
 impl Pump {
@@ -54,7 +65,14 @@ impl Pump {
     /// Opens the logs anew, at the end of a line. Then it drops `moved`.
     pub(crate) fn reopen(&self, moved: Option<Moved>) {
         // It ends only after this.
-        let _ = self.control.send(moved);
+        let _ = self.control.send(Order::Reopen(moved));
+    }
+
+    /// Comes when all that is in the pipe now is in the logs.
+    pub(crate) fn settled(&self) -> oneshot::Receiver<()> {
+        let (done, settled) = oneshot::channel();
+        let _ = self.control.send(Order::Settle(done));
+        settled
     }
 
     /// The end that a child writes to.
@@ -86,21 +104,29 @@ fn make_fifo(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-async fn run(receiver: Receiver, mut sink: Sink, mut orders: mpsc::UnboundedReceiver<Option<Moved>>) {
+async fn run(receiver: Receiver, mut sink: Sink, mut orders: mpsc::UnboundedReceiver<Order>) {
     let mut chunk = vec![0; CHUNK];
     loop {
         tokio::select! {
             // Orders first: an app that never pauses must not keep them away.
             biased;
             order = orders.recv() => match order {
-                Some(moved) => sink.reopen(moved),
+                Some(Order::Reopen(moved)) => sink.reopen(moved),
+                Some(Order::Settle(done)) => {
+                    for _ in 0..WHOLE_PIPE {
+                        if !drain(&receiver, &mut sink, &mut chunk) {
+                            break;
+                        }
+                    }
+                    let _ = done.send(());
+                }
                 None => {
                     drain(&receiver, &mut sink, &mut chunk);
                     return;
                 }
             },
             ready = receiver.readable() => match ready {
-                Ok(()) => drain(&receiver, &mut sink, &mut chunk),
+                Ok(()) => _ = drain(&receiver, &mut sink, &mut chunk),
                 Err(_) => return,
             },
         }
@@ -108,9 +134,14 @@ async fn run(receiver: Receiver, mut sink: Sink, mut orders: mpsc::UnboundedRece
 }
 
 /// Writes out what the FIFO holds now. One chunk at a time, so that a flood does not keep the daemon from its work.
-fn drain(receiver: &Receiver, sink: &mut Sink, chunk: &mut [u8]) {
-    if let Ok(length @ 1..) = sink.spool.take(receiver, chunk) {
-        sink.write(&chunk[..length]);
+/// False if it holds nothing.
+fn drain(receiver: &Receiver, sink: &mut Sink, chunk: &mut [u8]) -> bool {
+    match sink.spool.take(receiver, chunk) {
+        Ok(length @ 1..) => {
+            sink.write(&chunk[..length]);
+            true
+        }
+        _ => false,
     }
 }
 

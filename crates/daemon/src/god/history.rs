@@ -1,0 +1,110 @@
+//! Runs that are over, and what they said last.
+
+use rpm_core::{Cause, Exit, Millis, Next, ProcessId};
+use rpm_history::{Key, Run as Noted, record::has_failed};
+
+use super::God;
+use crate::{
+    clock::Now,
+    logs::Ends,
+    machine::{Ended, Run},
+    reap::Used,
+};
+
+/// What a run that failed has said, where that takes a moment to be in the logs.
+pub(super) struct Said {
+    key: Key,
+    words: rpm_history::Words,
+}
+
+impl God {
+    /// Notes a run that is over.
+    pub(super) fn ended(&mut self, id: ProcessId, ended: Ended) {
+        let Some(process) = self.table.get_mut(id) else { return };
+        let Ended { run, why, exit, next, asked_by } = ended;
+        let used = run.and_then(|run| process.used.take_if(|(pid, _)| *pid == run.pid));
+        let (owner, next) = match process.retired_from {
+            Some(owner) => (owner, self.after_retirement(id, owner)),
+            None => (id, next),
+        };
+        if !self.history.is_on() {
+            return;
+        }
+        let Some(process) = self.table.get(id) else { return };
+        let now = Now::read();
+        let started = run.map_or(now, |run| run.started);
+        let used = used.map(|(_, used)| used);
+        let noted = Noted {
+            id: owner,
+            name: process.spec.name.clone(),
+            namespace: process.spec.namespace.clone(),
+            pid: run.map(|run| run.pid),
+            why,
+            started: started.wall,
+            ended: now.wall,
+            lasted: Millis(now.mono.saturating_sub(started.mono)),
+            exit,
+            cpu: used.map(|used| used.cpu),
+            memory: used.map(Used::memory),
+            next,
+            asked_by,
+            reason: process.life.error.clone().filter(|_| next == Next::Errored || exit.is_none()),
+        };
+        self.history.note(&noted);
+        if let Some(key) = noted.key().filter(|_| has_failed(exit, next, asked_by)) {
+            self.note_last_words(id, key);
+        }
+    }
+
+    /// A run of an earlier boot, of which nobody can know more.
+    pub(super) fn ended_with_the_machine(&mut self, id: ProcessId, run: Run, will_run: bool) {
+        let Some(process) = self.table.get(id) else { return };
+        let now = Now::read();
+        self.history.note(&Noted {
+            id,
+            name: process.spec.name.clone(),
+            namespace: process.spec.namespace.clone(),
+            pid: Some(run.pid),
+            why: run.why,
+            started: run.started.wall,
+            ended: now.wall,
+            lasted: Millis(now.wall.saturating_sub(run.started.wall).max(0).cast_unsigned()),
+            exit: Some(Exit::Unknown),
+            cpu: None,
+            memory: None,
+            next: if will_run { Next::Restarted } else { Next::Stopped },
+            asked_by: Some(Cause::Boot),
+            reason: None,
+        });
+    }
+
+    /// What followed the end of a run that was given away: a later one has its place, or it was the later one.
+    fn after_retirement(&self, id: ProcessId, owner: ProcessId) -> Next {
+        let number = |id| self.table.get(id).map(|process| process.run.number);
+        if number(owner) < number(id) { Next::RolledBack } else { Next::Replaced }
+    }
+
+    /// Keeps what the run of `id` that has just failed said last.
+    fn note_last_words(&mut self, id: ProcessId, key: Key) {
+        let Some(process) = self.table.get(id) else { return };
+        // A log that is not its own ends somewhere else by now.
+        let Some(ends) = process.run.log_ends.filter(|_| !process.spec.disable_logs) else { return };
+        let Some(pumps) = &process.pumps else {
+            let words = ends.words(&process.logs);
+            return self.history.note_words(key, words);
+        };
+        // Some of it may still be on its way.
+        let (out, error) = (pumps.out.settled(), pumps.error.settled());
+        let (logs, said) = (process.logs.clone(), self.said.clone());
+        tokio::spawn(async move {
+            let _ = (out.await, error.await);
+            let _ = said.send(Said { key, words: Ends::words(ends, &logs) });
+        });
+    }
+
+    /// Keeps what has arrived in the logs.
+    pub(super) fn said(&mut self, said: Said) {
+        let Said { key, words } = said;
+        self.history.note_words(key, words);
+    }
+}

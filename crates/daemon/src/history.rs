@@ -1,0 +1,63 @@
+//! The history of runs, as the daemon writes it: one write for all that ended in one turn of its loop.
+
+use rpm_core::Home;
+use rpm_history::{Key, Run, Store, Words, words};
+
+use crate::settings::{self, SettingsError};
+
+/// What is remembered of runs that are over.
+pub(crate) struct History {
+    home: Home,
+    runs: Store,
+    words: Store,
+    /// It was said that it cannot be written.
+    is_failing: bool,
+}
+
+impl History {
+    /// Of this home, as far back as its settings say.
+    pub(crate) fn of(home: &Home) -> Self {
+        let kept = settings::history_runs(home).unwrap_or_else(|error| {
+            tracing::error!("{error}");
+            rpm_history::DEFAULT_RUNS
+        });
+        let (runs, words) = (rpm_history::runs(home, kept), rpm_history::words(home));
+        Self { home: home.clone(), runs, words, is_failing: false }
+    }
+
+    /// Reads the settings again.
+    pub(crate) fn set(&mut self) -> Result<(), SettingsError> {
+        self.flush();
+        self.runs = rpm_history::runs(&self.home, settings::history_runs(&self.home)?);
+        Ok(())
+    }
+
+    /// Whether anything is remembered.
+    pub(crate) fn is_on(&self) -> bool {
+        self.runs.is_on()
+    }
+
+    /// A run is over.
+    pub(crate) fn note(&mut self, run: &Run) {
+        run.write_to(self.runs.pending());
+    }
+
+    /// What a run said last.
+    pub(crate) fn note_words(&mut self, key: Key, said: Words) {
+        if !said.is_empty() {
+            words::keep(&mut self.words, key, said);
+        }
+    }
+
+    /// Writes what is new. Says once that it cannot: then it is forgotten, and nothing else suffers.
+    pub(crate) fn flush(&mut self) {
+        match self.runs.flush().and(self.words.flush()) {
+            Ok(()) => {}
+            Err(_) if self.is_failing => {}
+            Err(error) => {
+                self.is_failing = true;
+                tracing::error!("the history of runs is not written: {error}");
+            }
+        }
+    }
+}
