@@ -21,6 +21,7 @@ mod monit;
 mod output;
 mod reload_lock;
 mod render;
+mod runs;
 mod startup;
 mod verbs;
 mod web;

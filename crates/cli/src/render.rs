@@ -8,9 +8,11 @@ pub(crate) mod inspect;
 pub(crate) mod jlist;
 pub(crate) mod mini;
 pub(crate) mod pretty;
+pub(crate) mod runs;
 #[cfg(test)]
 pub(crate) mod sample;
 pub(crate) mod schedule;
 pub(crate) mod sort;
 pub(crate) mod style;
 pub(crate) mod table;
+pub(crate) mod why;

@@ -16,6 +16,7 @@ mod doctor;
 mod env;
 mod examples;
 mod flush;
+mod history;
 mod id;
 mod import;
 mod init;
@@ -37,6 +38,7 @@ mod report;
 mod reset;
 mod restart;
 mod resurrect;
+mod run;
 mod runtime;
 mod save;
 mod scale;
@@ -54,6 +56,7 @@ mod trigger;
 mod update;
 mod versioning;
 mod web;
+mod why;
 mod workflow;
 
 pub(crate) use self::modules::launch_all as launch_modules;
@@ -92,6 +95,7 @@ const VERBS: &[&Verb] = &[
     &start_or::RELOAD,
     &apply::VERB,
     &delete::VERB,
+    &run::VERB,
     &scale::VERB,
     &reset::VERB,
     &list::VERB,
@@ -100,6 +104,8 @@ const VERBS: &[&Verb] = &[
     &sysinfos::VERB,
     &describe::VERB,
     &schedule::VERB,
+    &history::VERB,
+    &why::VERB,
     &logs::VERB,
     &monit::VERB,
     &flush::VERB,

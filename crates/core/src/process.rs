@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AppSpec, Bytes, Env, ExecMode, Status};
+use crate::{AppSpec, Bytes, Env, ExecMode, Status, Why};
 
 /// A process's number in the table (PM2's `pm_id`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -158,6 +158,12 @@ pub struct ProcessInfo {
     /// What the app told about itself.
     #[serde(default)]
     pub told: Told,
+    /// Why the present run was started; of one that rests, the run before.
+    #[serde(default)]
+    pub why: Why,
+    /// When the pause before the next run ends, milliseconds since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause_ends: Option<i64>,
     /// When the schedule fires next, milliseconds since the epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_tick: Option<i64>,

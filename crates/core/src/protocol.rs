@@ -50,6 +50,10 @@ pub enum Request {
     Start(StartApps),
     /// Does one thing to each selected process.
     Act(Act),
+    /// Starts each selected process now, if all of them rest.
+    Run(RunNow),
+    /// Tells of the end of the run that a process has.
+    AwaitEnd(ProcessId),
     /// Makes the number of an app's processes what it says.
     Scale(Scale),
     /// Empties the logs of the selected processes; of all and the daemon's own without a selector.
@@ -228,6 +232,27 @@ impl Action {
     }
 }
 
+/// A run now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunNow {
+    /// Of whom.
+    pub target: Selector,
+    /// Its end is told, too.
+    pub wait: bool,
+}
+
+/// The end of a run that somebody waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunEnded {
+    /// Whose.
+    pub process: ProcessRef,
+    /// How; `None` if it did not begin.
+    pub exit: Option<Exit>,
+    /// Why it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
 /// A new number of instances.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scale {
@@ -263,6 +288,8 @@ pub enum Reply {
     Targets(Vec<ProcessRef>),
     /// This one has been acted on.
     Acted(Acted),
+    /// A run has ended that this was asked about.
+    Ended(RunEnded),
     /// Something worth telling, in words.
     Note(String),
     /// A file that was written or emptied.
@@ -347,6 +374,14 @@ pub enum Failure {
     /// `start` of a script that runs.
     #[error("Script already launched, add -f option to force re-execution")]
     AlreadyLaunched,
+    /// `run` of what runs already.
+    #[error("{name} ({id}) runs already")]
+    AlreadyRunning {
+        /// Its name.
+        name: String,
+        /// Its number.
+        id: u32,
+    },
     /// `send` to a process that does not run.
     #[error("Process with ID <{0}> offline.")]
     Offline(u32),

@@ -378,6 +378,8 @@ impl God {
             Request::EnvDiff(diff) => self.env_diff(&diff, &replies),
             Request::Start(start) => self.start(start, &replies),
             Request::Act(act) => self.act(&act, &replies),
+            Request::Run(run) => self.run_now(&run, &replies),
+            Request::AwaitEnd(id) => self.await_run(id, &replies),
             Request::Scale(scale) => self.scale(&scale, &replies),
             Request::Flush(selector) => self.flush(selector.as_ref(), &replies),
             Request::Save { force } => self.save(force, &replies),

@@ -78,6 +78,8 @@ pub(crate) struct Process {
     pub stopping: Option<Stopping>,
     /// Who wants to hear when what was asked for is done.
     pub waiters: Vec<Waiter>,
+    /// Who wants to hear of the end of its run, or of the one that is about to begin.
+    pub followers: Vec<Replies>,
 }
 
 /// What belongs to one run of a process.
@@ -303,6 +305,7 @@ impl Table {
             spec,
             stopping: None,
             waiters: Vec::new(),
+            followers: Vec::new(),
         };
         process.tick = process.next_tick(now.wall);
         self.processes.entry(id).or_insert(process)
@@ -386,6 +389,7 @@ impl Table {
             used: None,
             stopping: is_gone.then(|| Stopping { main: Some(Exit::Unknown), ..Stopping::default() }),
             waiters: Vec::new(),
+            followers: Vec::new(),
         };
         self.retired.insert(own, retired);
         if !is_gone {

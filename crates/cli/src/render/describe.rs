@@ -2,10 +2,12 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use rpm_core::{Env, Persona, ProcessInfo, Status, name::printable};
+use rpm_history::Run;
 use serde_json::Value;
 
 use super::{
     grid::{Grid, display_width},
+    runs,
     style::{Paint, Style},
     table::{optional, uptime},
 };
@@ -23,8 +25,8 @@ pub(crate) struct Look<'a> {
 /// A name, its value, and the style of the value.
 pub(crate) type Row = (&'static str, String, Style);
 
-/// The description, as PM2 lays it out.
-pub(crate) fn describe(process: &ProcessInfo, look: &Look) -> String {
+/// The description, as PM2 lays it out; and its last `runs`, which PM2 does not know.
+pub(crate) fn describe(process: &ProcessInfo, runs: &[Run], look: &Look) -> String {
     let row = &process.summary;
     let name = printable(&row.name);
     let heading = format!(" Describing process with id {} - name {name} ", row.id);
@@ -36,6 +38,11 @@ pub(crate) fn describe(process: &ProcessInfo, look: &Look) -> String {
         look.paint,
     ));
     text.push_str(&told(process, look));
+    if !runs.is_empty() {
+        text.push_str(&look.paint.paint(Style::BOLD_INVERSE, " Last runs "));
+        text.push('\n');
+        text.push_str(&runs::table(runs, look.paint));
+    }
     let heading = " Divergent env variables from local env ";
     text.push_str(&look.paint.paint(Style::BOLD_INVERSE, heading));
     text.push('\n');
@@ -209,7 +216,7 @@ mod tests {
     use crate::render::sample::{NOW, info};
 
     fn shown(process: &ProcessInfo, local: &Env) -> String {
-        describe(process, &Look { persona: Persona::Rpm, paint: Paint(false), now: NOW, local })
+        describe(process, &[], &Look { persona: Persona::Rpm, paint: Paint(false), now: NOW, local })
     }
 
     #[test]

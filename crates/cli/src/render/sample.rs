@@ -52,6 +52,8 @@ pub(crate) fn info(id: u32, name: &str, status: Status) -> ProcessInfo {
         combined_log: None,
         pid_file: format!("/home/me/.rpm/pids/{name}-{id}.pid").into(),
         told: rpm_core::process::Told::default(),
+        why: rpm_core::Why::default(),
+        pause_ends: None,
         next_tick: None,
         unheld: None,
     }

@@ -2,17 +2,22 @@
 
 use clap::Args;
 use rpm_client::ClientError;
-use rpm_core::protocol::{Failure as Refusal, Reply, Request};
+use rpm_core::{
+    Persona, ProcessInfo,
+    protocol::{Failure as Refusal, Reply, Request},
+};
+use rpm_history::Run;
 use serde_json::json;
 
 use super::{Invocation, Verb};
 use crate::{
-    context::{self, own_environment},
+    context::{self, Context, own_environment},
     failure::Failure,
     render::{
         describe::{Look, describe},
         document,
     },
+    runs::{self, Query, Whose},
 };
 
 pub(super) const VERB: Verb = Verb {
@@ -53,7 +58,8 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
             Ok(Reply::Processes(processes)) if json => told.extend(processes.iter().map(document::process)),
             Ok(Reply::Processes(processes)) => {
                 for process in &processes {
-                    context.out.text(&describe(process, &look));
+                    let runs = last_runs(&context, process);
+                    context.out.text(&describe(process, &runs, &look));
                 }
             }
             Ok(_) => {}
@@ -67,4 +73,20 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
         context.out.document(json!({ "processes": told }));
     }
     Ok(())
+}
+
+/// Runs of a process that are shown.
+const RUNS: usize = 5;
+
+/// The last runs of a process, the oldest first. Under the name of PM2 nothing is added.
+fn last_runs(context: &Context, process: &ProcessInfo) -> Vec<Run> {
+    if context.persona() != Persona::Rpm {
+        return Vec::new();
+    }
+    let whose = vec![Whose::Process(process.summary.id, process.summary.name.clone())];
+    let query = Query { whose, limit: Some(RUNS), ..Query::default() };
+    // `history` tells why they cannot be read.
+    let mut runs = runs::find(&context.home, &query).unwrap_or_default();
+    runs.reverse();
+    runs
 }

@@ -10,7 +10,7 @@ use crate::{
     confinement::Confinement,
     exit_info,
     ipc::Channel,
-    machine::{Ask, Effect, Event},
+    machine::{Ask, Effect, Event, Phase},
     procfs::Kinship,
     reap,
     strays::Stray,
@@ -64,6 +64,10 @@ impl God {
         let Some(process) = self.table.get_mut(id) else { return };
         for waiter in std::mem::take(&mut process.waiters) {
             reply(&waiter.replies, Reply::Acted(process.acted(waiter.created)));
+        }
+        // Nothing runs, and nothing is about to: there is no end to wait for.
+        if matches!(process.life.phase, Phase::Stopped | Phase::Errored) {
+            self.tell_end(id, None);
         }
         self.roll_on(id);
     }

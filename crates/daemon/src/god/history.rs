@@ -1,9 +1,12 @@
 //! Runs that are over, and what they said last.
 
-use rpm_core::{Cause, Exit, Millis, Next, ProcessId};
+use rpm_core::{
+    Cause, Exit, Millis, Next, ProcessId,
+    protocol::{Reply, RunEnded},
+};
 use rpm_history::{Key, Run as Noted, record::has_failed};
 
-use super::God;
+use super::{God, reply};
 use crate::{
     clock::Now,
     logs::Ends,
@@ -27,6 +30,9 @@ impl God {
             Some(owner) => (owner, self.after_retirement(id, owner)),
             None => (id, next),
         };
+        if next != Next::RolledBack {
+            self.tell_end(owner, exit);
+        }
         if !self.history.is_on() {
             return;
         }
@@ -53,6 +59,19 @@ impl God {
         self.history.note(&noted);
         if let Some(key) = noted.key().filter(|_| has_failed(exit, next, asked_by)) {
             self.note_last_words(id, key);
+        }
+    }
+
+    /// Tells those who wait for the end of a run.
+    pub(super) fn tell_end(&mut self, id: ProcessId, exit: Option<Exit>) {
+        let Some(process) = self.table.get_mut(id).filter(|process| !process.followers.is_empty()) else {
+            return;
+        };
+        let followers = std::mem::take(&mut process.followers);
+        let error = process.life.error.clone().filter(|_| exit.is_none());
+        let news = Reply::Ended(RunEnded { process: process.reference(), exit, error });
+        for follower in followers {
+            reply(&follower, news.clone());
         }
     }
 

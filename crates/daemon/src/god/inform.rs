@@ -7,6 +7,7 @@ use rpm_core::{ProcessInfo, ProcessSummary, Selector, protocol::Reply};
 use super::{God, reply};
 use crate::{
     clock::Now,
+    machine::Phase,
     meter::{Subject, Usage},
     procfs::Snapshot,
     table::{Process, Replies},
@@ -86,6 +87,12 @@ impl Process {
         }
     }
 
+    /// When the pause before its next run ends, milliseconds since the epoch.
+    fn pause_ends(&self, now: Now) -> Option<i64> {
+        let deadline = self.deadline.filter(|_| self.life.phase == Phase::Waiting)?;
+        Some(now.wall.saturating_add_unsigned(deadline.saturating_sub(now.mono)))
+    }
+
     /// All about it.
     pub(crate) fn info(&self, usage: Usage) -> ProcessInfo {
         ProcessInfo {
@@ -107,6 +114,8 @@ impl Process {
             pid_file: self.pid_file.clone(),
             told: self.run.told.clone(),
             next_tick: self.tick.map(|tick| tick.at),
+            why: self.life.run().map_or(self.life.why, |run| run.why),
+            pause_ends: self.pause_ends(Now::read()),
             unheld: self.run.confinement.unheld().map(ToString::to_string),
         }
     }

@@ -4,6 +4,7 @@ mod act;
 mod environment;
 mod files;
 mod message;
+mod run;
 mod scale;
 mod start;
 
