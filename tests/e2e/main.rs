@@ -15,6 +15,7 @@ mod env_file;
 mod environment;
 mod examples;
 mod foreground;
+mod history;
 mod limits;
 mod log_files;
 mod monit;

@@ -132,6 +132,7 @@ pub(crate) fn data(run: &Run, words: Option<&Words>) -> Value {
     let (code, signal) = match run.exit {
         Some(Exit::Code(code)) => (Some(code), None),
         Some(Exit::Signal(number)) => (None, Some(number)),
+        Some(Exit::OutOfMemory) => (None, Some(9)),
         Some(Exit::Unknown) | None => (None, None),
     };
     let name = |number: i32| {
@@ -149,6 +150,7 @@ pub(crate) fn data(run: &Run, words: Option<&Words>) -> Value {
         "duration": run.lasted,
         "exit_code": code,
         "signal": signal.map(name),
+        "out_of_memory": run.exit == Some(Exit::OutOfMemory),
         "cpu": run.cpu,
         "peak_memory": run.memory.map(|memory| memory.peak),
         "peak_memory_at_most": run.memory.is_some_and(|memory| memory.at_most),

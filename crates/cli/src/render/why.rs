@@ -178,6 +178,9 @@ fn because(run: &Run, process: Option<&ProcessInfo>) -> String {
                     "somebody killed it, perhaps the kernel for want of memory".to_owned()
                 }
                 Some(Exit::Signal(_)) => "a signal that the daemon did not send".to_owned(),
+                Some(Exit::OutOfMemory) => {
+                    "it used more memory than its limit, and the kernel killed it".to_owned()
+                }
                 Some(Exit::Unknown) => "it ended while no daemon was there to see it".to_owned(),
             };
         }

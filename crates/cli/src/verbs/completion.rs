@@ -35,7 +35,8 @@ struct Completion {
 /// Verbs after which names of processes follow.
 const ABOUT_PROCESSES: &[&str] = &[
     "stop", "restart", "scale", "reload", "delete", "del", "reset", "pull", "forward", "backward", "logs",
-    "log", "describe", "desc", "show", "info", "start", "env", "pid", "id", "flush", "trigger", "monit",
+    "log", "describe", "desc", "show", "info", "history", "why", "run", "start", "env", "pid", "id", "flush",
+    "trigger", "monit",
 ];
 
 fn run(invocation: Invocation) -> Result<(), Failure> {

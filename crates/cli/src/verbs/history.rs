@@ -15,7 +15,7 @@ use crate::{
 pub(super) const VERB: Verb = Verb {
     name: "history",
     aliases: &[],
-    about: "Show runs that are over: when, how long, how they ended and why they were started",
+    about: "Show runs that are over, why they began and how they ended",
     takes_options: false,
     run,
 };

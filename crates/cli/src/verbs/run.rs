@@ -1,6 +1,6 @@
 //! `run`: a task runs now.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, thread, time::Duration};
 
 use clap::Args;
 use rpm_client::{ClientError, Connection};
@@ -21,7 +21,7 @@ use crate::{
 pub(super) const VERB: Verb = Verb {
     name: "run",
     aliases: &[],
-    about: "Run a task now; with --wait its end is waited for, and its exit code is that of this command",
+    about: "Run a task now; with --wait, to its end and with its exit code",
     takes_options: false,
     run,
 };
@@ -32,6 +32,9 @@ const NO_RUN: u8 = 125;
 /// What a shell adds to the number of the signal that ended a program.
 const BY_SIGNAL: i32 = 128;
 
+/// The signal that the kernel ends what used too much memory with.
+const KILL: i32 = 9;
+
 #[derive(Args, Debug)]
 struct Run {
     /// Name, namespace, id or `/regex/`.
@@ -41,6 +44,10 @@ struct Run {
     #[arg(long)]
     wait: bool,
 }
+
+/// Attempts to find the daemon again, and the pause between two.
+const ATTEMPTS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Those whose end is waited for.
 type Awaited = BTreeMap<ProcessId, String>;
@@ -95,7 +102,7 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
 
 /// The end of a run that was waited for when the connection to the daemon was lost.
 fn later(context: &Context, id: ProcessId, name: &str, began: i64) -> Result<RunEnded, Failure> {
-    while let Some(mut connection) = context.connect()? {
+    while let Some(mut connection) = reconnect(context)? {
         match await_end(&mut connection, id) {
             Ok(Some(end)) => return Ok(end),
             Ok(None) | Err(ClientError::Failed(Refusal::Offline(_) | Refusal::UnknownId(_))) => break,
@@ -112,6 +119,18 @@ fn later(context: &Context, id: ProcessId, name: &str, began: i64) -> Result<Run
         exit: run.map_or(Some(Exit::Unknown), |run| run.exit),
         error: None,
     })
+}
+
+/// The daemon after the one that is gone. Who is being killed may hold its lock for a moment longer than its socket:
+/// then there is no other yet.
+fn reconnect(context: &Context) -> Result<Option<Connection>, Failure> {
+    for _ in 0..ATTEMPTS {
+        if let Ok(found) = context.connect() {
+            return Ok(found);
+        }
+        thread::sleep(PAUSE);
+    }
+    context.connect()
 }
 
 fn await_end(connection: &mut Connection, id: ProcessId) -> Result<Option<RunEnded>, ClientError> {
@@ -146,6 +165,7 @@ fn exit_code(exit: Option<Exit>) -> u8 {
         // As the kernel keeps of it what a shell sees.
         Some(Exit::Code(code)) => code as u8,
         Some(Exit::Signal(number)) => (BY_SIGNAL + number) as u8,
+        Some(Exit::OutOfMemory) => (BY_SIGNAL + KILL) as u8,
         Some(Exit::Unknown) | None => NO_RUN,
     }
 }

@@ -20,7 +20,7 @@ use crate::{
 pub(super) const VERB: Verb = Verb {
     name: "why",
     aliases: &[],
-    about: "Tell the story of a process: what ended it, what it said last, what was done about it, what comes next",
+    about: "Tell the story of a process: what ended it, what it said, what comes next",
     takes_options: false,
     run,
 };

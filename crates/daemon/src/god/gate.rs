@@ -69,6 +69,7 @@ impl God {
         let failed = |error: SettingsError| Failure::Io(error.to_string());
         let max_parallel = settings::max_parallel(&self.home).map_err(failed)?;
         self.reload_rotation().map_err(failed)?;
+        self.history.set().map_err(failed)?;
         if max_parallel != *self.table.max_parallel() {
             self.table.limit(max_parallel);
             let ids: Vec<_> = self.table.iter().map(|process| process.id).collect();

@@ -251,7 +251,6 @@ impl God {
     pub(super) fn reload_rotation(&mut self) -> Result<(), SettingsError> {
         let rotation = Rotation::of(&self.home)?;
         self.rotator.set(rotation, Now::read());
-        self.history.set().map_err(|error| Failure::Io(error.to_string()))?;
         // A new limit may have been passed long ago.
         self.look_at_logs(false);
         Ok(())
