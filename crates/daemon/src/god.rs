@@ -180,8 +180,6 @@ pub(crate) struct God {
     watcher: Watcher,
     rotator: Rotator,
     history: History,
-    /// Where the last words of runs arrive that take a moment.
-    said: mpsc::UnboundedSender<history::Said>,
     /// Nothing new is started, and the loop ends when the table is empty. Holds those who asked for it.
     ending: Option<Vec<Replies>>,
 }
@@ -209,11 +207,10 @@ impl God {
         let (changes, mut changed_files) = mpsc::unbounded_channel();
         let (log_reports, mut log_inbox) = mpsc::unbounded_channel();
         let (checked, mut checks) = mpsc::unbounded_channel();
-        let (said, mut last_words) = mpsc::unbounded_channel();
         let rotator = Rotator::new(Rotation::of(&home), log_reports);
-        let seen = Seen::load(home.ticks());
-        let history = History::of(&home);
         let mut god = Self {
+            history: History::of(&home),
+            seen: Seen::load(home.ticks()),
             home,
             table: Table::default(),
             journal,
@@ -223,7 +220,6 @@ impl God {
             queue: VecDeque::new(),
             deadlines: Timers::default(),
             ticks: Timers::default(),
-            seen,
             places: Places::default(),
             meter: Meter::new(),
             next_check: None,
@@ -238,8 +234,6 @@ impl God {
             rolling: Vec::new(),
             watcher: Watcher::new(changes),
             rotator,
-            history,
-            said,
             ending: None,
         };
         god.load_max_parallel();
@@ -291,7 +285,7 @@ impl God {
                 Some(changed) = changed_files.recv() => god.files_changed(&changed),
                 heard = god.rotator.written() => god.logs_written(heard),
                 Some(report) = log_inbox.recv() => god.logs_reported(report),
-                Some(said) = last_words.recv() => god.said(said),
+                () = god.history.hear() => {}
                 () = sleep_until(look), if look.is_some() => god.look_at_logs(false),
                 () = sleep_until(rewrite), if rewrite.is_some() => god.rewrite_journal(),
                 () = sleep_until(deadline), if deadline.is_some() => god.fire_deadlines(),

@@ -2,14 +2,20 @@
 
 use rpm_core::Home;
 use rpm_history::{Key, Run, Store, Words, words};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::settings::{self, SettingsError};
+
+/// What a run said last.
+type Said = (Key, Words);
 
 /// What is remembered of runs that are over.
 pub(crate) struct History {
     home: Home,
     runs: Store,
     words: Store,
+    /// Last words that take a moment to be in the logs.
+    later: (UnboundedSender<Said>, UnboundedReceiver<Said>),
     /// It was said that it cannot be written.
     is_failing: bool,
 }
@@ -22,7 +28,7 @@ impl History {
             rpm_history::DEFAULT_RUNS
         });
         let (runs, words) = (rpm_history::runs(home, kept), rpm_history::words(home));
-        Self { home: home.clone(), runs, words, is_failing: false }
+        Self { home: home.clone(), runs, words, later: unbounded_channel(), is_failing: false }
     }
 
     /// Reads the settings again.
@@ -46,6 +52,19 @@ impl History {
     pub(crate) fn note_words(&mut self, key: Key, said: Words) {
         if !said.is_empty() {
             words::keep(&mut self.words, key, said);
+        }
+    }
+
+    /// Where last words are to be sent that take a moment.
+    pub(crate) fn later(&self) -> UnboundedSender<Said> {
+        self.later.0.clone()
+    }
+
+    /// Waits for those, and notes them.
+    pub(crate) async fn hear(&mut self) {
+        // This holds a sender: there is always more to come.
+        if let Some((key, said)) = self.later.1.recv().await {
+            self.note_words(key, said);
         }
     }
 

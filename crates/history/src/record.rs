@@ -123,7 +123,8 @@ impl Run {
 pub fn has_failed(exit: Option<Exit>, next: Next, asked_by: Option<Cause>) -> bool {
     match exit {
         None => true,
-        Some(_) if next.was_asked() => asked_by.is_some_and(Cause::is_failure),
+        Some(_) if asked_by.is_some_and(Cause::is_failure) => true,
+        Some(_) if next.was_asked() => false,
         Some(Exit::Code(0)) => next == Next::Errored,
         Some(Exit::Code(_)) => next != Next::StopExitCode,
         Some(Exit::Signal(_) | Exit::OutOfMemory | Exit::Unknown) => true,
@@ -309,6 +310,7 @@ mod tests {
         }
         assert!(failed(signal, Next::Restarted, Some(Cause::Memory)));
         assert!(failed(signal, Next::Restarted, Some(Cause::Health)));
+        assert!(failed(Some(Exit::Code(0)), Next::Rests, Some(Cause::Timeout)), "it was late");
         assert!(failed(signal, Next::AtOnce, None) && failed(Some(Exit::Unknown), Next::Rests, None));
         assert!(!failed(Some(Exit::Code(0)), Next::AtOnce, None));
         assert!(failed(Some(Exit::Code(0)), Next::Errored, None), "a loop that was given up");

@@ -120,6 +120,7 @@ fn then(run: &Run) -> &'static str {
         (Next::AtOnce, _) => "restarted at once",
         (Next::Delayed, _) => "restart_delay",
         (Next::BackedOff, _) => "backoff",
+        (Next::Retried, _) => "tried again",
         (Next::Rests, _) => "rests",
         (Next::StopExitCode, _) => "rests (stop_exit_codes)",
         (Next::Errored, _) => "errored",

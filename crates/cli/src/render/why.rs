@@ -155,6 +155,7 @@ fn tell(run: &Run, process: Option<&ProcessInfo>, line: &mut impl FnMut(&str, &s
 /// What ended it.
 fn because(run: &Run, process: Option<&ProcessInfo>) -> String {
     let asked = match (run.next, run.asked_by) {
+        (_, Some(Cause::Timeout)) => "it lasted longer than task_timeout",
         (Next::Stopped | Next::Restarted, Some(Cause::Boot)) => {
             return "the machine went down".to_owned();
         }
@@ -208,6 +209,7 @@ fn then(run: &Run) -> &'static str {
         Next::AtOnce => "it was restarted at once (autorestart)",
         Next::Delayed => "it was restarted after a pause (restart_delay)",
         Next::BackedOff => "it was restarted after a pause that grows (exp_backoff_restart_delay)",
+        Next::Retried => "it was tried again after a pause (retries)",
         Next::Rests => "it was not restarted (autorestart is off)",
         Next::StopExitCode => "it was not restarted (its code is one of stop_exit_codes)",
         Next::Errored => "it was given up (errored)",

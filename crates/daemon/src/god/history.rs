@@ -14,12 +14,6 @@ use crate::{
     reap::Used,
 };
 
-/// What a run that failed has said, where that takes a moment to be in the logs.
-pub(super) struct Said {
-    key: Key,
-    words: rpm_history::Words,
-}
-
 impl God {
     /// Notes a run that is over.
     pub(super) fn ended(&mut self, id: ProcessId, ended: Ended) {
@@ -114,16 +108,10 @@ impl God {
         };
         // Some of it may still be on its way.
         let (out, error) = (pumps.out.settled(), pumps.error.settled());
-        let (logs, said) = (process.logs.clone(), self.said.clone());
+        let (logs, arriving) = (process.logs.clone(), self.history.later());
         tokio::spawn(async move {
             let _ = (out.await, error.await);
-            let _ = said.send(Said { key, words: Ends::words(ends, &logs) });
+            let _ = arriving.send((key, Ends::words(ends, &logs)));
         });
-    }
-
-    /// Keeps what has arrived in the logs.
-    pub(super) fn said(&mut self, said: Said) {
-        let Said { key, words } = said;
-        self.history.note_words(key, words);
     }
 }

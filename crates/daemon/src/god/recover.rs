@@ -221,13 +221,13 @@ impl God {
         if process.life.phase != Phase::Errored {
             process.life.phase = Phase::Stopped;
         }
-        if let Some(run) = lost {
-            self.ended_with_the_machine(id, run, was_up);
-        }
         if was_up {
             // What has to be done for it is done when that stands in the journal.
             let _ = process.life.step(&process.policy, Event::Start(Cause::Boot.into()), now);
             self.post(id, Event::Resume);
+        }
+        if let Some(run) = lost {
+            self.ended_with_the_machine(id, run, was_up);
         }
     }
 

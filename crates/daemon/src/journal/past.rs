@@ -121,7 +121,7 @@ impl Past {
                     declared.insert(process.id, process);
                 }
                 Ok(Record::Life { id, life, birth, log_ends }) => {
-                    lives.insert(id, (life, birth, log_ends));
+                    lives.insert(id, (*life, birth, log_ends));
                 }
                 Ok(Record::Forgotten { id }) => {
                     declared.remove(&id);

@@ -27,7 +27,7 @@ pub(super) enum Record {
     /// A life has moved on.
     Life {
         id: ProcessId,
-        life: Life,
+        life: Box<Life>,
         /// When its run began, in clock ticks since boot: with its pid, its identity.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         birth: Option<u64>,
@@ -99,7 +99,7 @@ impl Declared {
 impl Record {
     pub(super) fn life(process: &Process) -> Self {
         let (birth, log_ends) = (process.birth(), process.run.log_ends);
-        Self::Life { id: process.id, life: process.life.clone(), birth, log_ends }
+        Self::Life { id: process.id, life: Box::new(process.life.clone()), birth, log_ends }
     }
 
     /// Appends the line to `lines`.
