@@ -43,10 +43,13 @@ fn each_run_is_told_with_its_cause_its_end_and_what_followed() {
     let of = |name: &str| runs.iter().filter(|run| run["name"] == name).collect::<Vec<_>>();
     let [task] = of("task")[..] else { panic!("{runs:?}") };
     assert_eq!(facts(task), ("user", "rests", &json!(true)));
-    assert_eq!((&task["exit_code"], &task["signal"], &task["pm_id"]), (&json!(3), &Value::Null, &json!(0)));
+    assert_eq!(
+        (&task["exit"]["code"], &task["exit"]["signal"], &task["id"]),
+        (&json!(3), &Value::Null, &json!(0))
+    );
     assert_eq!((&task["namespace"], &task["last_words"]["out"]), (&json!("jobs"), &json!(["working"])));
-    assert!(task["cpu"].is_u64() && task["peak_memory"].as_u64() > Some(0), "{task}");
-    assert!(task["started_at"].as_i64() <= task["ended_at"].as_i64());
+    assert!(task["cpu_ms"].is_u64() && task["peak_memory_bytes"].as_u64() > Some(0), "{task}");
+    assert!(task["started"].as_i64() <= task["ended"].as_i64());
     let [first, second] = of("web")[..] else { panic!("{runs:?}") };
     assert_eq!(facts(first), ("user", "restarted", &json!(false)));
     assert_eq!(
@@ -81,8 +84,8 @@ fn a_run_that_outlives_its_daemon_is_told_once() {
     let [run] = &history(&rpm, "")[..] else { panic!("{:?}", history(&rpm, "")) };
     assert_eq!((&run["pid"], facts(run)), (&json!(pid), ("user", "rests", &json!(true))));
     // Newer kernels tell how it ended; what it used nobody but its parent would have been told.
-    assert!(run["exit_code"] == 7 || run["exit_code"].is_null(), "{run}");
-    assert_eq!((&run["signal"], &run["cpu"]), (&Value::Null, &Value::Null));
+    assert!(run["exit"]["code"] == 7 || run["exit"]["code"].is_null(), "{run}");
+    assert_eq!((&run["exit"]["signal"], &run["cpu_ms"]), (&Value::Null, &Value::Null));
     assert_eq!(run["last_words"], json!({ "out": ["begun", "done"], "error": ["alas"] }));
     // The next one has its own words, and the same daemon goes on with the same store.
     rpm.ok("restart task");
@@ -102,7 +105,7 @@ fn a_run_that_ended_while_no_daemon_was_there_is_told_as_that() {
     rpm.wait_where("web", "restarted", |entry| entry.pid() != 0);
     let [run] = &history(&rpm, "")[..] else { panic!("{:?}", history(&rpm, "")) };
     assert_eq!((&run["pid"], facts(run)), (&json!(pid), ("user", "at_once", &json!(true))));
-    assert_eq!((&run["exit_code"], &run["signal"]), (&Value::Null, &Value::Null));
+    assert_eq!((&run["exit"]["code"], &run["exit"]["signal"]), (&Value::Null, &Value::Null));
     rpm.ok("stop web");
     assert_eq!(wait_history(&rpm, "", 2)[1]["cause"], "autorestart");
 }
@@ -117,7 +120,7 @@ fn a_replaced_daemon_goes_on_with_what_it_knows_of_a_run() {
     rpm.write("go", "");
     rpm.wait_status("task", "stopped");
     let [run] = &history(&rpm, "")[..] else { panic!("{:?}", history(&rpm, "")) };
-    assert_eq!((&run["exit_code"], run["cpu"].is_u64()), (&json!(7), true), "it is its parent still");
+    assert_eq!((&run["exit"]["code"], run["cpu_ms"].is_u64()), (&json!(7), true), "it is its parent still");
     assert_eq!(run["last_words"], json!({ "out": ["begun", "done"], "error": ["alas"] }));
 }
 
@@ -148,7 +151,7 @@ fn garbage_in_the_store_costs_itself() {
     fs::write(rpm.home().join("state/words/0000000001"), b"\xff{").unwrap();
     assert_eq!(history(&rpm, "").len(), 1);
     rpm.ok("start task.sh --no-autorestart");
-    assert_eq!(wait_history(&rpm, "", 2)[1]["exit_code"], 1);
+    assert_eq!(wait_history(&rpm, "", 2)[1]["exit"]["code"], 1);
     // A store that cannot be written is told once, and nothing else suffers.
     rpm.ok("kill");
     fs::remove_dir_all(rpm.home().join("state/runs")).unwrap();

@@ -21,7 +21,7 @@ fn a_loop_that_pauses_tells_what_it_said_and_when_it_is_tried_again() {
     let web = &told["processes"][0];
     assert_eq!((&told["schema"], &web["status"]), (&1.into(), &"waiting restart".into()));
     assert_eq!(web["last_run"]["last_words"]["error"][0], "no database");
-    assert!(web["pause_ends_at"].as_i64() > web["last_run"]["ended_at"].as_i64(), "{web}");
+    assert!(web["pause_ends"].as_i64() > web["last_run"]["ended"].as_i64(), "{web}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use rpm_history::{Run, Words};
 use serde_json::{Value, json};
 
 use super::{
+    document::exit,
     grid::{Grid, display_width},
     style::{Paint, Style},
 };
@@ -130,30 +131,19 @@ fn then(run: &Run) -> &'static str {
 
 /// A run as data.
 pub(crate) fn data(run: &Run, words: Option<&Words>) -> Value {
-    let (code, signal) = match run.exit {
-        Some(Exit::Code(code)) => (Some(code), None),
-        Some(Exit::Signal(number)) => (None, Some(number)),
-        Some(Exit::OutOfMemory) => (None, Some(9)),
-        Some(Exit::Unknown) | None => (None, None),
-    };
-    let name = |number: i32| {
-        rpm_core::Signal::try_from(number).map_or_else(|_| number.to_string(), |signal| signal.to_string())
-    };
     json!({
-        "pm_id": run.id,
+        "id": run.id,
         "name": run.name,
         "namespace": run.namespace,
         "pid": run.pid,
         "cause": run.why.cause,
-        "due_at": run.why.due,
-        "started_at": run.started,
-        "ended_at": run.ended,
-        "duration": run.lasted,
-        "exit_code": code,
-        "signal": signal.map(name),
-        "out_of_memory": run.exit == Some(Exit::OutOfMemory),
-        "cpu": run.cpu,
-        "peak_memory": run.memory.map(|memory| memory.peak),
+        "due": run.why.due,
+        "started": run.started,
+        "ended": run.ended,
+        "duration_ms": run.lasted,
+        "exit": run.exit.map(exit),
+        "cpu_ms": run.cpu,
+        "peak_memory_bytes": run.memory.map(|memory| memory.peak),
         "peak_memory_at_most": run.memory.is_some_and(|memory| memory.at_most),
         "failed": run.has_failed(),
         "next": run.next,
@@ -209,12 +199,12 @@ pub(crate) mod tests {
     fn data_says_how_it_ended_in_one_place() {
         let words = Words { out: vec!["bye".into()], error: vec![] };
         let told = data(&sample(), Some(&words));
-        assert_eq!((&told["signal"], &told["exit_code"]), (&json!("SIGKILL"), &Value::Null));
-        assert_eq!((&told["cause"], &told["due_at"]), (&json!("cron"), &json!(1_699_999_999_000_i64)));
+        assert_eq!((&told["exit"]["signal"], &told["exit"]["code"]), (&json!("SIGKILL"), &Value::Null));
+        assert_eq!((&told["cause"], &told["due"]), (&json!("cron"), &json!(1_699_999_999_000_i64)));
         assert_eq!((&told["failed"], &told["last_words"]["out"][0]), (&json!(true), &json!("bye")));
         let well = Run { exit: Some(Exit::Code(0)), ..sample() };
         assert_eq!(
-            (&data(&well, None)["exit_code"], &data(&well, None)["failed"]),
+            (&data(&well, None)["exit"]["code"], &data(&well, None)["failed"]),
             (&json!(0), &json!(false))
         );
     }

@@ -223,14 +223,14 @@ pub(crate) fn data(story: &Story) -> Value {
     let words = story.words.as_ref();
     let (last_words, failed_words) = if story.failed.is_some() { (None, words) } else { (words, None) };
     json!({
-        "pm_id": story.id,
+        "id": story.id,
         "name": story.name,
         "status": story.process.as_ref().map(|process| process.summary.status),
         "cause": story.process.as_ref().map(|process| process.why.cause),
         "error": story.process.as_ref().and_then(|process| process.error.clone()),
         "unstable_restarts": story.process.as_ref().map(|process| process.unstable_restarts),
-        "pause_ends_at": story.process.as_ref().and_then(|process| process.pause_ends),
-        "next_tick_at": story.process.as_ref().and_then(|process| process.next_tick),
+        "pause_ends": story.process.as_ref().and_then(|process| process.pause_ends),
+        "next_tick": story.process.as_ref().and_then(|process| process.next_tick),
         "last_run": story.last.as_ref().map(|last| run(last, last_words)),
         "last_failure": story.failed.as_ref().map(|failed| run(failed, failed_words)),
     })

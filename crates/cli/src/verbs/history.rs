@@ -20,9 +20,6 @@ pub(super) const VERB: Verb = Verb {
     run,
 };
 
-/// Raised when a reader of the data would misread it.
-const SCHEMA: u32 = 1;
-
 #[derive(Args, Debug)]
 struct History {
     /// Names, namespaces, ids or `/regex/`; all without one.
@@ -72,6 +69,6 @@ fn tell(context: &mut Context, found: &[rpm_history::Run]) -> Result<(), Failure
     let said = runs::said(&context.home, found)?;
     let runs: Vec<_> =
         found.iter().map(|run| render::runs::data(run, run.key().and_then(|key| said.get(&key)))).collect();
-    context.out.data(format!("{}\n", json!({ "schema": SCHEMA, "runs": runs })).as_bytes());
+    context.out.document(json!({ "runs": runs }));
     Ok(())
 }

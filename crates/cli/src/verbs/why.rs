@@ -25,9 +25,6 @@ pub(super) const VERB: Verb = Verb {
     run,
 };
 
-/// Raised when a reader of the data would misread it.
-const SCHEMA: u32 = 1;
-
 #[derive(Args, Debug)]
 struct Why {
     /// Name, namespace, id or `/regex/`.
@@ -60,7 +57,7 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
     let now = context::now_millis();
     if json {
         let told: Vec<_> = stories.iter().map(render::why::data).collect();
-        context.out.data(format!("{}\n", json!({ "schema": SCHEMA, "processes": told })).as_bytes());
+        context.out.document(json!({ "processes": told }));
     } else {
         for story in &stories {
             let text = render::why::story(story, context.out.paint, now);
