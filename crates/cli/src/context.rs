@@ -140,8 +140,12 @@ impl<'a> Context<'a> {
             None => Vec::new(),
         };
         render::sort::sort(&mut rows, self.options.sort.as_deref());
-        let look =
-            render::table::Look { paint: self.out.paint, columns: Output::columns(), now: now_millis() };
+        let look = render::table::Look {
+            paint: self.out.paint,
+            columns: Output::columns(),
+            now: now_millis(),
+            persona: self.persona(),
+        };
         self.out.text(&render::table::table(&rows, &look));
         Ok(())
     }

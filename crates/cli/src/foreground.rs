@@ -269,7 +269,11 @@ impl Foreground<'_, '_> {
                     }
                 }
             }
-            EventKind::Online | EventKind::Created | EventKind::Restart => {}
+            EventKind::Online
+            | EventKind::Created
+            | EventKind::Restart
+            | EventKind::Healthy
+            | EventKind::Unhealthy => {}
         }
     }
 

@@ -55,6 +55,7 @@ mod targets;
 mod trigger;
 mod update;
 mod versioning;
+mod wait;
 mod web;
 mod why;
 mod workflow;
@@ -94,6 +95,7 @@ const VERBS: &[&Verb] = &[
     &start_or::RESTART,
     &start_or::RELOAD,
     &apply::VERB,
+    &wait::VERB,
     &delete::VERB,
     &run::VERB,
     &scale::VERB,

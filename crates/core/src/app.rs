@@ -8,7 +8,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Bytes, Env, Limits, Listen, Millis, Ready, Secrets, Signal,
+    Bytes, Dependencies, Dependency, Env, Health, Limits, Listen, Millis, OnDependencyFailure, Ready,
+    Secrets, Signal,
     cron::{Schedule, Zone},
     env_file::EnvFiles,
 };
@@ -132,6 +133,15 @@ pub struct AppSpec {
     /// How long it may be silent on its notify socket once it is up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watchdog: Option<Millis>,
+    /// Whether it is well, and what follows if it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Box<Health>>,
+    /// What has to be before it is started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depends_on: Option<Box<Dependencies>>,
+    /// What becomes of it if that fails.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub on_dependency_failure: OnDependencyFailure,
     /// Sockets that the daemon holds for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub listen: Vec<Listen>,
@@ -288,6 +298,9 @@ impl AppSpec {
             ready: None,
             listen_timeout: None,
             watchdog: None,
+            health: None,
+            depends_on: None,
+            on_dependency_failure: OnDependencyFailure::Wait,
             listen: Vec::new(),
             cluster_balance: Balance::RoundRobin,
             reload: None,
@@ -333,6 +346,11 @@ impl AppSpec {
     /// What shows that it is up, if anything was declared.
     pub fn readiness(&self) -> Option<Ready> {
         self.ready.clone().or_else(|| self.wait_ready.then_some(Ready::Ipc))
+    }
+
+    /// What has to be before it is started.
+    pub fn dependencies(&self) -> &[Dependency] {
+        self.depends_on.as_ref().map_or(&[], |dependencies| &dependencies.0)
     }
 
     /// Puts a mask in place of the values that are not to be seen.

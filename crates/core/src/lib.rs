@@ -8,10 +8,12 @@ pub mod circle;
 pub mod cron;
 pub mod cut;
 pub mod dayjs;
+pub mod dependency;
 pub mod env;
 pub mod env_file;
 pub mod expand;
 pub mod frame;
+pub mod health;
 pub mod home;
 pub mod limits;
 pub mod listen;
@@ -33,8 +35,10 @@ pub use app::{
     AppSpec, Balance, CombinedLog, ExecMode, FilterEnv, Instances, Interpreter, LogTarget, LogType, Overlap,
     Reload, Watch,
 };
+pub use dependency::{Condition, Dependencies, Dependency, OnDependencyFailure};
 pub use env::Env;
 pub use env_file::EnvFile;
+pub use health::{Health, HealthReport, HealthState};
 pub use home::Home;
 pub use limits::Limits;
 pub use listen::Listen;

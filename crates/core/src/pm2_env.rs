@@ -5,7 +5,7 @@ mod read;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 
-use crate::{AppSpec, Balance, Env, LogTarget, Overlap, ProcessInfo};
+use crate::{AppSpec, Balance, Env, LogTarget, OnDependencyFailure, Overlap, ProcessInfo};
 
 pub use read::{Saved, read};
 
@@ -104,6 +104,13 @@ fn declared(spec: &AppSpec) -> Attributes<'_> {
         ("env_file", spec.env_file.as_ref().map(|files| json!(files))),
         ("expand_env", spec.expand_env.then_some(json!(true))),
         ("secret", spec.secret.as_ref().map(|secrets| json!(secrets))),
+        ("health", spec.health.as_ref().map(|health| json!(health))),
+        ("depends_on", spec.depends_on.as_ref().map(|dependencies| json!(dependencies))),
+        (
+            "on_dependency_failure",
+            (spec.on_dependency_failure != OnDependencyFailure::Wait)
+                .then(|| json!(spec.on_dependency_failure)),
+        ),
         ("watchdog", spec.watchdog.map(|time| json!(time))),
         ("listen", (!spec.listen.is_empty()).then(|| json!(spec.listen))),
         (
@@ -160,6 +167,7 @@ fn observed(process: &ProcessInfo) -> Attributes<'_> {
     ];
     attributes.extend(process.combined_log.as_ref().map(|path| ("pm_log_path", json!(path))));
     attributes.extend(told.node_version.as_ref().map(|version| ("node_version", json!(version))));
+    attributes.extend(process.health_report.as_ref().map(|health| ("health_state", json!(health))));
     attributes.extend(process.exit.map(|exit| ("exit_code", json!(exit.pm2_code()))));
     attributes
 }

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AppSpec, Bytes, Env, ExecMode, Status, Why};
+use crate::{AppSpec, Bytes, Env, ExecMode, HealthReport, HealthState, Status, Why};
 
 /// A process's number in the table (PM2's `pm_id`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -98,6 +98,9 @@ pub struct ProcessSummary {
     /// Whether files are watched for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub watching: bool,
+    /// How well its run is, where it is checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<HealthState>,
     /// Whether it is a module ([`AppSpec::is_module`]).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub module: bool,
@@ -146,6 +149,12 @@ pub struct ProcessInfo {
     /// Why it is `errored`, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What the checks of its run have shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_report: Option<HealthReport>,
+    /// What it waits for before it is started, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits_for: Vec<String>,
     /// The log of its standard output.
     pub out_log: PathBuf,
     /// The log of its standard error.

@@ -46,6 +46,8 @@ pub enum Request {
     Reveal(Option<Selector>),
     /// In what the environment of a process differs from the one that it would get if it were started now.
     EnvDiff(EnvDiff),
+    /// Answers when processes are somewhere.
+    Wait(Wait),
     /// Declares apps and starts them.
     Start(StartApps),
     /// Does one thing to each selected process.
@@ -126,6 +128,49 @@ pub enum Existing {
     Refuse,
     /// Start another beside it (`--force`).
     Duplicate,
+}
+
+/// Where processes have to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// Which processes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Selector>,
+    /// Without a target: these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<ProcessId>,
+    /// Where.
+    pub until: Until,
+}
+
+/// Where a process may have to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Until {
+    /// Its status is `online`.
+    Online,
+    /// It has shown that it is up, where it declares how.
+    Ready,
+    /// Its health check was answered.
+    Healthy,
+    /// Healthy where it has a health check, else ready.
+    Up,
+    /// It rests.
+    Stopped,
+    /// The present run has ended.
+    Exit,
+}
+
+/// The end of a wait for one process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waited {
+    /// Which one.
+    pub id: ProcessId,
+    /// Its name; empty if it is no more.
+    pub name: String,
+    /// Why it will not come there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }
 
 /// A question about an environment.
@@ -282,6 +327,8 @@ pub enum Reply {
     Rows(Vec<ProcessSummary>),
     /// Processes in full; more may follow.
     Processes(Vec<ProcessInfo>),
+    /// A process is where it has to be, or will not come there.
+    Waited(Waited),
     /// What would change in an environment.
     EnvDiff(Vec<Difference>),
     /// These will be acted on.
@@ -452,4 +499,8 @@ pub enum EventKind {
     Stopped,
     /// It is no longer in the table.
     Deleted,
+    /// It has answered its health check, for the first time or again.
+    Healthy,
+    /// It has failed to answer its health check as often as it may.
+    Unhealthy,
 }

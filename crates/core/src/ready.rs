@@ -22,7 +22,8 @@ pub enum Ready {
 }
 
 /// A host and a port. Without a host it is this machine.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Address {
     /// A name or an address, without brackets.
     pub host: Option<String>,
@@ -31,7 +32,8 @@ pub struct Address {
 }
 
 /// `http://host[:port][/path]`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Url {
     /// Where to connect to.
     pub address: Address,
@@ -123,6 +125,9 @@ impl FromStr for Url {
     type Err = BadReady;
 
     fn from_str(text: &str) -> Result<Self, BadReady> {
+        if text.starts_with("https:") {
+            return Err(BadReady::Https(text.to_owned()));
+        }
         let rest = text.strip_prefix("http://").ok_or_else(|| BadReady::Host(text.to_owned()))?;
         if rest.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(BadReady::Blank(text.to_owned()));
@@ -162,29 +167,42 @@ impl fmt::Display for Address {
     }
 }
 
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}{}", self.authority, self.path)
+    }
+}
+
+/// Text on the wire.
+macro_rules! as_text {
+    ($($type:ty),*) => {$(
+        impl TryFrom<String> for $type {
+            type Error = BadReady;
+
+            fn try_from(text: String) -> Result<Self, BadReady> {
+                text.parse()
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(value: $type) -> Self {
+                value.to_string()
+            }
+        }
+    )*};
+}
+
+as_text!(Address, Url, Ready);
+
 impl fmt::Display for Ready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ipc => f.write_str("ipc"),
             Self::Notify => f.write_str("notify"),
             Self::Tcp(address) => write!(f, "tcp:{address}"),
-            Self::Http(url) => write!(f, "http://{}{}", url.authority, url.path),
+            Self::Http(url) => url.fmt(f),
             Self::Log(pattern) => write!(f, "log:{}", pattern.0),
         }
-    }
-}
-
-impl TryFrom<String> for Ready {
-    type Error = BadReady;
-
-    fn try_from(text: String) -> Result<Self, BadReady> {
-        text.parse()
-    }
-}
-
-impl From<Ready> for String {
-    fn from(ready: Ready) -> Self {
-        ready.to_string()
     }
 }
 

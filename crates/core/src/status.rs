@@ -26,6 +26,9 @@ pub enum Status {
     /// To be started, as soon as fewer tasks run (`max_parallel`).
     #[serde(rename = "queued")]
     Queued,
+    /// To be started, as soon as what it depends on is as far as it has to be.
+    #[serde(rename = "waiting")]
+    Waiting,
 }
 
 impl Status {
@@ -39,6 +42,7 @@ impl Status {
             Self::Errored => "errored",
             Self::WaitingRestart => "waiting restart",
             Self::Queued => "queued",
+            Self::Waiting => "waiting",
         }
     }
 }

@@ -6,7 +6,7 @@ use rpm_core::{AppSpec, Env, Home, Interpreter, ProcessId};
 const ID: &str = "pm_id";
 
 /// The variable with the number of restarts.
-const RESTARTS: &str = "restart_time";
+pub(crate) const RESTARTS: &str = "restart_time";
 
 /// What the daemon knows of a process when it starts it.
 pub(crate) struct Facts<'a> {

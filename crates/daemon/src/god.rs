@@ -3,6 +3,8 @@
 //! Everything runs on one thread. Whatever is to be done with a process goes through a queue, and the loop looks at
 //! its inputs between slices of it: starting 2,000 processes does not keep anybody else waiting.
 
+mod checking;
+mod depending;
 mod effects;
 mod gate;
 mod hear;
@@ -15,9 +17,10 @@ mod rotating;
 mod schedules;
 mod starting;
 mod update;
+mod waiting;
 mod watching;
 
-pub(crate) use self::watching::check_watch;
+pub(crate) use self::{checking::Checking, depending::Needed, watching::check_watch};
 
 use std::{
     cell::{Cell, OnceCell},
@@ -61,7 +64,9 @@ use crate::{
     watch::Watcher,
 };
 
-use self::{reloading::Rolling, rotating::Rotator};
+use self::{
+    checking::Checks, depending::Dependents, reloading::Rolling, rotating::Rotator, waiting::Waiting,
+};
 
 /// How long the queue is worked on before the inputs are looked at again.
 const SLICE: Duration = Duration::from_millis(2);
@@ -171,6 +176,12 @@ pub(crate) struct God {
     gone: mpsc::UnboundedSender<Gone>,
     /// Where IPC channels put what they hear.
     messages: mpsc::Sender<Received>,
+    /// Health checks that are on their way.
+    checks: Checks,
+    /// Who waits for others, and stops that go on when others have ended.
+    dependents: Dependents,
+    /// Who waits for processes to be somewhere.
+    waiting: Vec<Waiting>,
     /// The primaries of apps in cluster mode, by the apps' names.
     clusters: HashMap<String, Cluster>,
     /// Sockets that are held for apps.
@@ -204,6 +215,7 @@ impl God {
         let mut alarm = Alarm::new()?;
         let (gone, mut gone_inbox) = mpsc::unbounded_channel();
         let (messages, mut inbox) = mpsc::channel(MESSAGES);
+        let (health, mut health_inbox) = mpsc::unbounded_channel();
         let (changes, mut changed_files) = mpsc::unbounded_channel();
         let (log_reports, mut log_inbox) = mpsc::unbounded_channel();
         let (checked, mut checks) = mpsc::unbounded_channel();
@@ -229,6 +241,9 @@ impl God {
             subscribers: Vec::new(),
             gone,
             messages,
+            checks: Checks::new(health),
+            dependents: Dependents::default(),
+            waiting: Vec::new(),
             clusters: HashMap::new(),
             sockets: Sockets::default(),
             rolling: Vec::new(),
@@ -236,19 +251,7 @@ impl God {
             rotator,
             ending: None,
         };
-        god.load_max_parallel();
-        match past {
-            Some(past) => god.recover(past, handover.is_some())?,
-            // The daemon before it ended in good order, perhaps with the machine.
-            None if service::is_one() => god.bring_back(),
-            None => {}
-        }
-        if let Some(handover) = handover {
-            god.take_over(handover);
-        }
-        // Who ended before anybody listened for that.
-        god.reap();
-        god.rewrite_journal();
+        god.begin(past, handover)?;
         ready();
         service::tell("READY=1");
         loop {
@@ -282,6 +285,7 @@ impl God {
                 Some(gone) = gone_inbox.recv() => god.survivor_gone(&gone),
                 Some(checked) = checks.recv() => god.update_checked(checked),
                 Some(received) = inbox.recv() => god.hear(received),
+                Some(news) = health_inbox.recv() => god.hear_health(news),
                 Some(changed) = changed_files.recv() => god.files_changed(&changed),
                 heard = god.rotator.written() => god.logs_written(heard),
                 Some(report) = log_inbox.recv() => god.logs_reported(report),
@@ -294,6 +298,24 @@ impl God {
                 () = tokio::task::yield_now(), if !god.queue.is_empty() || god.places.have_changed() => {}
             }
         }
+    }
+
+    /// Takes over what the daemon before has left.
+    fn begin(&mut self, past: Option<Past>, handover: Option<Handover>) -> io::Result<()> {
+        self.load_max_parallel();
+        match past {
+            Some(past) => self.recover(past, handover.is_some())?,
+            // The daemon before it ended in good order, perhaps with the machine.
+            None if service::is_one() => self.bring_back(),
+            None => {}
+        }
+        if let Some(handover) = handover {
+            self.take_over(handover);
+        }
+        // Who ended before anybody listened for that.
+        self.reap();
+        self.rewrite_journal();
+        Ok(())
     }
 
     /// Feeds the machines from the queue, for one slice.
@@ -370,6 +392,7 @@ impl God {
             Request::Describe(selector) => self.describe(selector.as_ref(), false, &replies),
             Request::Reveal(selector) => self.describe(selector.as_ref(), true, &replies),
             Request::EnvDiff(diff) => self.env_diff(&diff, &replies),
+            Request::Wait(wait) => self.wait(&wait, &replies),
             Request::Start(start) => self.start(start, &replies),
             Request::Act(act) => self.act(&act, &replies),
             Request::Run(run) => self.run_now(&run, &replies),
@@ -403,6 +426,9 @@ impl God {
     fn reap(&mut self) {
         for (pid, exit, used) in reap::ended_children() {
             // Others are orphans of some tree, and only had to be taken in.
+            if self.check_ended(pid, exit) {
+                continue;
+            }
             if let Some(id) = self.table.disown(pid) {
                 if let Some(process) = self.table.get_mut(id) {
                     process.used = Some((pid, used));
@@ -477,10 +503,10 @@ impl God {
     pub(crate) fn stop_all(&mut self) {
         self.ending.get_or_insert_default();
         let ids: Vec<_> = self.table.iter().map(|process| process.id).collect();
-        for id in ids {
-            self.post(id, Event::Delete);
+        for &id in &ids {
             self.hurry_retired(id);
         }
+        self.unwind(&ids, &Event::Delete, None);
     }
 
     /// Whether nothing new may be started.
@@ -518,6 +544,8 @@ impl God {
                 let reason = process.life.error.as_deref().unwrap_or_default();
                 tracing::error!("{label} errored: {}", rpm_core::name::printable(reason));
             }
+            // Told with the reason.
+            EventKind::Healthy | EventKind::Unhealthy => {}
             EventKind::Stopped => tracing::info!("{label} stopped"),
             EventKind::Deleted => tracing::info!("{label} deleted"),
         }

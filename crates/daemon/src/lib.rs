@@ -5,6 +5,7 @@
 
 mod alarm;
 mod cgroup;
+mod checkup;
 mod child_env;
 mod clock;
 mod confinement;

@@ -56,6 +56,8 @@ pub(crate) struct Policy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Gate {
+    /// What it depends on has to be as far as it has to be.
+    Dependencies,
     /// A place among the tasks that may run at the same time (`max_parallel`).
     Place,
 }
@@ -107,7 +109,13 @@ impl Policy {
             listen_timeout: app.listen_timeout.unwrap_or(AppSpec::DEFAULT_LISTEN_TIMEOUT).0,
             overlaps: app.overlaps(),
             drains: app.is_cluster(),
-            gates: if max_parallel.limits(app) { vec![Gate::Place] } else { Vec::new() },
+            gates: [
+                (Gate::Dependencies, !app.dependencies().is_empty()),
+                (Gate::Place, max_parallel.limits(app)),
+            ]
+            .into_iter()
+            .filter_map(|(gate, is_there)| is_there.then_some(gate))
+            .collect(),
             overlap: app.cron_overlap,
             task: TaskPolicy::of(app).map(Box::new),
         }
@@ -206,6 +214,11 @@ pub(crate) enum Event {
     Admit(Gate),
     /// Another daemon took it over as it stood: what was under way is asked for again.
     Resume,
+    /// This gate will not let it pass.
+    Refuse {
+        gate: Gate,
+        reason: String,
+    },
     Spawned {
         pid: i32,
     },
@@ -339,6 +352,7 @@ impl Life {
             Phase::Draining { .. } | Phase::Stopping { .. } => Status::Stopping,
             Phase::Waiting => Status::WaitingRestart,
             Phase::Held { gate: Gate::Place, .. } => Status::Queued,
+            Phase::Held { gate: Gate::Dependencies, .. } => Status::Waiting,
             Phase::Errored => Status::Errored,
         }
     }
@@ -486,6 +500,10 @@ impl Life {
                 }
                 _ => vec![],
             },
+            Event::Refuse { gate, reason } => match self.phase {
+                Phase::Held { gate: at, .. } if at == gate => self.not_started(reason),
+                _ => vec![],
+            },
             Event::Spawned { pid } => {
                 let why = self.why;
                 self.spawned(Run { pid, started: now, stage: Stage::Spawned, why }, policy, now)
@@ -496,11 +514,7 @@ impl Life {
                     self.error = Some(format!("it will be tried again each second: {reason}"));
                     vec![Effect::Arm(now.mono + SHORTAGE_PAUSE), Effect::Settled]
                 }
-                Phase::Starting => {
-                    self.phase = Phase::Errored;
-                    self.error = Some(reason);
-                    vec![self.unstarted(Next::Errored), Effect::Emit(EventKind::Errored), Effect::Settled]
-                }
+                Phase::Starting => self.not_started(reason),
                 Phase::Replacing { old, .. } => {
                     let mut effects = self.stay(old, &reason, policy);
                     effects.insert(0, self.unstarted(Next::RolledBack));
@@ -736,6 +750,13 @@ impl Life {
         self.phase = Phase::Online(old);
         let retired = new.map(|run| Effect::Retire { run, drain: false });
         retired.into_iter().chain(then(self)).collect()
+    }
+
+    /// It was to be started, and that cannot be.
+    fn not_started(&mut self, reason: String) -> Vec<Effect> {
+        self.phase = Phase::Errored;
+        self.error = Some(reason);
+        vec![self.unstarted(Next::Errored), Effect::Emit(EventKind::Errored), Effect::Settled]
     }
 
     /// The run that was to be started could not be.

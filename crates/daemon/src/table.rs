@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use crate::{
     clock::Now,
     confinement::Confinement,
+    god::Checking,
     ipc::Channel,
     journal::{GivenAway, Kept},
     logs::{self, Ends, LogPaths, Pump},
@@ -74,6 +75,8 @@ pub(crate) struct Process {
     pub unwatched: Option<Watch>,
     /// What its run used that has just ended, by its pid.
     pub used: Option<(i32, Used)>,
+    /// The health checks of its run.
+    pub checking: Option<Box<Checking>>,
     /// A stop that is under way.
     pub stopping: Option<Stopping>,
     /// Who wants to hear when what was asked for is done.
@@ -303,6 +306,7 @@ impl Table {
             unwatched: None,
             used: None,
             spec,
+            checking: None,
             stopping: None,
             waiters: Vec::new(),
             followers: Vec::new(),
@@ -387,6 +391,7 @@ impl Table {
             outdated: false,
             unwatched: None,
             used: None,
+            checking: None,
             stopping: is_gone.then(|| Stopping { main: Some(Exit::Unknown), ..Stopping::default() }),
             waiters: Vec::new(),
             followers: Vec::new(),
@@ -414,6 +419,11 @@ impl Table {
     /// All, by id.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Process> {
         self.processes.values()
+    }
+
+    /// All, by id.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Process> {
+        self.processes.values_mut()
     }
 
     /// All but modules, by id: what a dump keeps.

@@ -12,15 +12,16 @@ use std::{
 };
 
 use rpm_core::{
-    Balance, Bytes, CombinedLog, Env, ExecMode, FilterEnv, Instances, Interpreter, Limits, Listen, LogType,
-    Millis, Overlap, Ready, Reload, Secrets, Signal, Watch, cron::Zone, env_file::EnvFiles,
+    Balance, Bytes, CombinedLog, Dependencies, Env, ExecMode, FilterEnv, Health, Instances, Interpreter,
+    Limits, Listen, LogType, Millis, OnDependencyFailure, Overlap, Ready, Reload, Secrets, Signal, Watch,
+    cron::Zone, env_file::EnvFiles,
 };
 
 use crate::{
     account::{self, Account},
-    environment,
+    dependencies, environment,
     extras::{self, EXTRAS, Extra},
-    limits,
+    health, limits,
     node::{Entry, Node, Value},
     source::Span,
     values::{self, Cron, Read},
@@ -176,6 +177,14 @@ attributes! {
     listen_timeout: Millis = values::millis, [];
     /// How long it may be silent on its notify socket: milliseconds, or text with s, m or h.
     watchdog: Millis = values::millis, [];
+    /// Whether it is well: `{ http = "http://HOST:PORT/PATH" }`, `{ tcp = PORT }` or `{ command = "..." }`, with `interval`,
+    /// `timeout`, `retries`, `start_period` and `on_failure` (`restart`, `reload`, `report`).
+    health: Health = health::read, [];
+    /// What has to be before it is started: names, or `{ app = "db", condition = "healthy" }` (`started`, `ready`,
+    /// `healthy`, `completed`).
+    depends_on: Dependencies = dependencies::read, [];
+    /// What becomes of it if that fails: `wait` until it is there after all, `fail`, or `start`.
+    on_dependency_failure: OnDependencyFailure = dependencies::on_failure, [];
     /// Sockets that the daemon holds for it (`LISTEN_FDS`): `127.0.0.1:3000`, `unix:/path`, with `name=` before.
     listen: Vec<Listen> = values::listen, [];
     /// How connections get to the workers of a cluster: `round_robin` or `shared`.

@@ -12,6 +12,7 @@ use crate::{
     Caller, Declaration, LoadError, Problem, Report,
     attributes::{self, Key, nearest},
     caller::resolve,
+    dependencies::{self, Depending, Unresolved},
     formats,
     node::{Entry, Node, Value},
     parallel,
@@ -43,8 +44,23 @@ pub struct Loaded {
     pub max_parallel: MaxParallel,
     /// What is ignored.
     pub warnings: Report,
+    /// Dependencies on apps that are not among [`Self::apps`].
+    pub unresolved: Vec<Unresolved>,
     /// Names in [`Options::only`] that no app has.
     pub unmatched: Vec<String>,
+}
+
+impl Loaded {
+    /// Refuses dependencies on apps that are nowhere. `is_there` tells the names of apps of other files and of those that
+    /// were started before.
+    pub fn resolve(&self, is_there: impl Fn(&str) -> bool) -> Result<(), LoadError> {
+        let unknown = self.unresolved.iter().filter(|unresolved| !is_there(&unresolved.app));
+        let problems: Vec<_> = unknown.map(|unresolved| unresolved.problem.clone()).collect();
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(LoadError::new(self.warnings.source().cloned(), problems))
+    }
 }
 
 /// Loads a file; `-` is JSON on standard input. All that is wrong in it is told together, also in apps that are not
@@ -105,6 +121,7 @@ pub(crate) fn loaded(
     let mut apps: Vec<_> = top.apps.iter().filter_map(|node| reader.app(node)).collect();
     let Reader { names, mut problems, .. } = reader;
     let deployed = top.deployed(options.profile.as_deref(), &mut problems);
+    problems.extend(dependencies::check(&apps.iter().map(App::depending).collect::<Vec<_>>()));
     let (max_parallel, limited) = top.parallel.read(&mut problems);
     problems.extend(parallel::strangers(limited, &apps.iter().map(|app| &app.spec).collect::<Vec<_>>()));
     if problems.iter().any(|problem| problem.severity() == Severity::Error) {
@@ -117,15 +134,35 @@ pub(crate) fn loaded(
     if let Some(profile) = &options.profile {
         problems.extend(apps.iter_mut().filter_map(|app| choose(app, profile, &deployed)));
     }
+    let unresolved = dependencies::unresolved(&apps.iter().map(App::depending).collect::<Vec<_>>());
+    let renamed: HashMap<String, String> =
+        apps.iter().map(|app| (app.name.clone(), app.spec.name.clone())).collect();
+    for dependency in apps.iter_mut().filter_map(|app| app.spec.depends_on.as_mut()).flat_map(|it| &mut it.0)
+    {
+        if let Some(name) = renamed.get(&dependency.app) {
+            dependency.app.clone_from(name);
+        }
+    }
     let unmatched = wanted.into_iter().filter(|name| !names.contains_key(*name)).map(str::to_owned).collect();
-    let apps = apps.into_iter().map(|app| app.spec).collect();
-    Ok(Loaded { apps, max_parallel, warnings: Report::new(Some(source), problems), unmatched })
+    let apps = dependencies::in_order(apps.into_iter().map(|app| app.spec).collect());
+    let warnings = Report::new(Some(source), problems);
+    Ok(Loaded { apps, max_parallel, warnings, unresolved, unmatched })
 }
 
 /// An app of a file.
 struct App {
+    /// As it is declared.
+    name: String,
     spec: AppSpec,
     append_env_to_name: bool,
+    /// Where each of its dependencies stands.
+    places: Vec<Option<Span>>,
+}
+
+impl App {
+    fn depending(&self) -> Depending<'_> {
+        Depending { name: &self.name, spec: &self.spec, places: &self.places }
+    }
 }
 
 /// Reads the apps of one file.
@@ -164,7 +201,12 @@ impl Reader<'_> {
             .map(|resolver| resolver.spec(declared))
             .and_then(|spec| spec.map_err(|problem| problems.push(problem.or_at(node.span.as_ref()))).ok());
         self.problems.extend(problems.into_iter().map(|problem| problem.of_app(name.as_deref())));
-        spec.map(|spec| App { spec, append_env_to_name })
+        spec.map(|spec| App {
+            name: name.unwrap_or_else(|| spec.name.clone()),
+            spec,
+            append_env_to_name,
+            places: dependencies::places(entries),
+        })
     }
 
     fn name_clash(&mut self, name: &str, declared: &Declaration, node: &Node) -> Option<Problem> {

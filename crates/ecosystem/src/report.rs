@@ -122,6 +122,11 @@ impl Report {
         self.problems.is_empty()
     }
 
+    /// What they are in.
+    pub(crate) fn source(&self) -> Option<&Source> {
+        self.source.as_ref()
+    }
+
     /// The problems themselves.
     pub fn problems(&self) -> &[Problem] {
         &self.problems

@@ -209,6 +209,9 @@ impl<'a> Resolver<'a> {
         spec.ready = d.ready;
         spec.listen_timeout = d.listen_timeout;
         spec.watchdog = d.watchdog;
+        spec.health = d.health.map(Box::new);
+        spec.depends_on = d.depends_on.filter(|dependencies| !dependencies.0.is_empty()).map(Box::new);
+        put(&mut spec.on_dependency_failure, d.on_dependency_failure);
         let mut listen = d.listen.unwrap_or_default();
         for socket in &mut listen {
             if let Place::Unix(path) = &mut socket.place {

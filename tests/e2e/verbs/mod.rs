@@ -36,4 +36,5 @@ mod status;
 mod stop;
 mod update;
 mod usage;
+mod wait;
 mod why;

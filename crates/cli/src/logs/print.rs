@@ -143,6 +143,8 @@ impl Printer {
             EventKind::Stopped => "stop",
             EventKind::Deleted => "delete",
             EventKind::Errored => "restart overlimit",
+            EventKind::Healthy => "healthy",
+            EventKind::Unhealthy => "unhealthy",
             EventKind::Created => return,
         };
         if self.form == Form::Json {

@@ -84,7 +84,7 @@ fn of_status(status: Status) -> Color {
     match status {
         Status::Online => Color::Green,
         Status::Launching => Color::Blue,
-        Status::WaitingRestart | Status::Queued => Color::Yellow,
+        Status::WaitingRestart | Status::Queued | Status::Waiting => Color::Yellow,
         Status::Stopping | Status::Stopped | Status::Errored => Color::Red,
     }
 }

@@ -1,7 +1,7 @@
 //! All about one process, for people.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use rpm_core::{Env, Persona, ProcessInfo, Status, name::printable};
+use rpm_core::{Env, HealthReport, Persona, ProcessInfo, Status, name::printable};
 use rpm_history::Run;
 use serde_json::Value;
 
@@ -162,6 +162,20 @@ pub(crate) fn rows(process: &ProcessInfo, now: i64) -> Vec<Row> {
         plain("created at", process.created_at.map_or_else(|| "N/A".to_owned(), iso)),
     ]);
     // Ours: PM2 does not know them.
+    rows.extend(
+        process
+            .health_report
+            .as_ref()
+            .map(|health| ("health", told_health(health), Style::of_health(health.state))),
+    );
+    rows.extend(
+        spec.depends_on
+            .as_ref()
+            .map(|dependencies| plain("depends on", printable(&list(&dependencies.0)).into_owned())),
+    );
+    if !process.waits_for.is_empty() {
+        rows.push(plain("waits for", printable(&process.waits_for.join(", ")).into_owned()));
+    }
     rows.extend(process.exit.map(|exit| plain("last exit", exit.to_string())));
     rows.extend(process.told.status.as_deref().map(|status| plain("says", printable(status).into_owned())));
     if row.status == Status::Errored {
@@ -169,6 +183,21 @@ pub(crate) fn rows(process: &ProcessInfo, now: i64) -> Vec<Row> {
     }
     rows.extend(process.next_tick.map(|tick| plain("next cron tick", iso(tick))));
     rows
+}
+
+/// How well it is, since when, and what was wrong last.
+fn told_health(health: &HealthReport) -> String {
+    let failures = match health.failures {
+        0 => String::new(),
+        1 => ", 1 failure".to_owned(),
+        count => format!(", {count} failures in a row"),
+    };
+    let error = health.error.as_ref().map_or_else(String::new, |error| format!(": {}", printable(error)));
+    format!("{} since {}{failures}{error}", health.state, iso(health.since))
+}
+
+fn list(items: &[impl ToString]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// A moment as JavaScript's `toISOString` writes it.

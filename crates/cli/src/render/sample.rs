@@ -22,6 +22,7 @@ pub(crate) fn row(id: u32, name: &str, status: Status) -> ProcessSummary {
         memory: Bytes(if runs { 53_791_949 } else { 0 }),
         user: Some("me".to_owned()),
         watching: id == 1,
+        health: None,
         module: false,
     }
 }
@@ -46,6 +47,8 @@ pub(crate) fn info(id: u32, name: &str, status: Status) -> ProcessInfo {
         unstable_restarts: 0,
         prev_restart_delay: 0,
         exit: None,
+        health_report: None,
+        waits_for: Vec::new(),
         error: None,
         out_log: format!("/home/me/.rpm/logs/{name}-out.log").into(),
         error_log: format!("/home/me/.rpm/logs/{name}-error.log").into(),

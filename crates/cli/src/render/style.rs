@@ -1,6 +1,6 @@
 //! The colours of PM2.
 
-use rpm_core::Status;
+use rpm_core::{HealthState, Status};
 
 /// Escape sequences that switch a style on and off again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +35,17 @@ impl Style {
         match status {
             Status::Online => Self::BOLD_GREEN,
             Status::Launching => Self::BOLD_BLUE,
-            Status::WaitingRestart | Status::Queued => Self::BOLD_YELLOW,
+            Status::WaitingRestart | Status::Queued | Status::Waiting => Self::BOLD_YELLOW,
             Status::Stopping | Status::Stopped | Status::Errored => Self::BOLD_RED,
+        }
+    }
+
+    /// The style of the outcome of a health check.
+    pub(crate) fn of_health(state: HealthState) -> Self {
+        match state {
+            HealthState::Starting => Self::BOLD_YELLOW,
+            HealthState::Healthy => Self::BOLD_GREEN,
+            HealthState::Unhealthy => Self::BOLD_RED,
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The list as a table, in PM2's columns and widths.
 
-use std::fmt::Write;
+use std::{borrow::Cow, fmt::Write};
 
 use rpm_core::{
-    ProcessSummary, Status,
+    HealthState, Persona, ProcessSummary, Status,
     name::printable,
     units::{Memory, Millis, Uptime},
 };
@@ -20,8 +20,11 @@ pub(crate) struct Look {
     pub(crate) columns: Option<u16>,
     /// Milliseconds since the epoch.
     pub(crate) now: i64,
+    /// Under PM2's name there are PM2's columns only.
+    pub(crate) persona: Persona,
 }
 
+#[derive(Clone, Copy)]
 struct Column {
     title: &'static str,
     width: u16,
@@ -64,6 +67,10 @@ const MODE: Column =
 const RESTARTS: Column = column!("↺", 6, row => "{}", row.restart_time);
 const STATUS: Column = Column::new("status", 11, |cell, row, _| cell.push_str(row.status.as_str()))
     .styled(|row| Style::of_status(row.status));
+const HEALTH: Column = Column::new("health", 11, |cell, row, _| {
+    cell.push_str(row.health.map_or("", HealthState::as_str));
+})
+.styled(|row| row.health.map_or(Style::PLAIN, Style::of_health));
 const CPU: Column = Column::new("cpu", 10, |cell, row, _| cell.push_str(&percent(row.cpu)));
 const MEMORY: Column = column!("mem", 10, row => "{}", Memory(row.memory));
 
@@ -133,14 +140,25 @@ pub(crate) fn table(rows: &[ProcessSummary], look: &Look) -> String {
 fn of_apps(apps: &[&ProcessSummary], rows: &[ProcessSummary], look: &Look) -> String {
     let longest = rows.iter().map(|row| display_width(&printable(&row.name))).max();
     let name = longest.map_or(11, |longest| longest.saturating_add(5).min(40) as u16);
-    let layouts = [(FULL, name), (CONDENSED, 20), (MINI, 16)]
-        .map(|(columns, name)| (columns, widths(columns, apps, name)));
+    let checked = look.persona == Persona::Rpm && apps.iter().any(|row| row.health.is_some());
+    let layouts = [(FULL, name), (CONDENSED, 20), (MINI, 16)].map(|(columns, name)| {
+        let columns = if checked { with_health(columns) } else { Cow::Borrowed(columns) };
+        let widths = widths(&columns, apps, name);
+        (columns, widths)
+    });
     let fits = |widths: &[u16]| {
         look.columns.is_none_or(|columns| widths.iter().map(|width| width + 1).sum::<u16>() < columns)
     };
     let [full, condensed, mini] = layouts;
     let (columns, widths) = [full, condensed].into_iter().find(|(_, widths)| fits(widths)).unwrap_or(mini);
-    drawn(columns, widths, apps, look)
+    drawn(&columns, widths, apps, look)
+}
+
+/// Where some app has a health check, its outcome stands beside the status.
+fn with_health(columns: &[Column]) -> Cow<'static, [Column]> {
+    let status = columns.iter().position(|column| column.title == "status").map_or(0, |at| at + 1);
+    let (before, after) = columns.split_at(status);
+    before.iter().copied().chain([HEALTH]).chain(after.iter().copied()).collect()
 }
 
 fn drawn(columns: &[Column], widths: Vec<u16>, rows: &[&ProcessSummary], look: &Look) -> String {
@@ -200,7 +218,7 @@ mod tests {
     }
 
     fn shown(rows: &[ProcessSummary], columns: Option<u16>) -> String {
-        table(rows, &Look { paint: Paint(false), columns, now: NOW })
+        table(rows, &Look { paint: Paint(false), columns, now: NOW, persona: Persona::Rpm })
     }
 
     #[test]
@@ -245,7 +263,10 @@ mod tests {
 
     #[test]
     fn colours_are_those_of_pm2() {
-        let painted = table(&rows()[..2], &Look { paint: Paint(true), columns: Some(60), now: NOW });
+        let painted = table(
+            &rows()[..2],
+            &Look { paint: Paint(true), columns: Some(60), now: NOW, persona: Persona::Rpm },
+        );
         insta::assert_snapshot!(painted.replace('\x1b', "␛"));
     }
 }

@@ -52,7 +52,12 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
     report.section("System info");
     system(&mut report);
     report.section(&format!("{title} list"));
-    let look = render::table::Look { paint: render::style::Paint(false), columns: None, now: now_millis() };
+    let look = render::table::Look {
+        paint: render::style::Paint(false),
+        columns: None,
+        now: now_millis(),
+        persona: context.persona(),
+    };
     report.text.push_str(&render::table::table(&rows, &look));
     report.section("Daemon logs");
     log(&mut report, &context.home.daemon_log(), title);

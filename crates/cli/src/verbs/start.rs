@@ -1,6 +1,9 @@
 //! `start`: apps of a file, a script, or what is in the list already.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
 use clap::Args;
 use rpm_client::Connection;
@@ -12,10 +15,13 @@ use rpm_core::{
 };
 use rpm_ecosystem::is_ecosystem_file;
 
-use super::{Invocation, Verb, attach};
+use super::{
+    Invocation, Verb, attach,
+    wait::{self, Limit},
+};
 use crate::{
     act,
-    apps::Declared,
+    apps::{self, Declared},
     context::{self, Context},
     failure::Failure,
     foreground::{self, Manner},
@@ -35,6 +41,11 @@ struct Start {
     /// File that declares apps, script, command, or name, namespace, id, `all`.
     #[arg(value_name = "name|namespace|file|script|command|id")]
     targets: Vec<String>,
+    /// Answer when all are up: healthy where they have a health check, else ready. The exit code is 1 if one will not be.
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    limit: Limit,
     /// Arguments of the script.
     #[arg(last = true, value_name = "args")]
     args: Vec<String>,
@@ -44,7 +55,10 @@ struct Start {
 const DEFAULT_FILES: [&str; 2] = ["ecosystem.config.js", "ecosystem.toml"];
 
 fn run(invocation: Invocation) -> Result<(), Failure> {
-    let (mut context, Start { targets, args }) = invocation.read()?;
+    let (mut context, Start { targets, wait, limit, args }) = invocation.read()?;
+    if wait {
+        limit.begin(context.persona());
+    }
     if context.options.foreground {
         return foreground::run(&mut context, Manner::default(), |context, heed| {
             let mut connection = all(context, targets, args, heed)?;
@@ -52,6 +66,9 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
         });
     }
     let mut connection = all(&mut context, targets, args, &mut |_| {})?;
+    if let Some(connection) = connection.as_mut().filter(|_| wait) {
+        wait::until_up(&mut context, connection)?;
+    }
     attach::conclude(context, connection.as_mut())
 }
 
@@ -145,7 +162,19 @@ pub(super) fn load_all(
     declared: &Declared,
     files: &[String],
 ) -> Result<Vec<Vec<AppSpec>>, Failure> {
-    files.iter().map(|file| Ok(declared.load(context, file)?.apps)).collect()
+    let loaded: Vec<_> =
+        files.iter().map(|file| declared.load(context, file)).collect::<Result<_, Failure>>()?;
+    if loaded.iter().any(|file| !file.unresolved.is_empty()) {
+        let mut there: HashSet<String> =
+            loaded.iter().flat_map(|file| &file.apps).map(|app| app.name.clone()).collect();
+        if let Some(mut connection) = context.connect()? {
+            there.extend(context::rows(&mut connection)?.into_iter().map(|row| row.name));
+        }
+        for file in &loaded {
+            file.resolve(|name| there.contains(name)).map_err(|error| apps::tell(context.out, &error))?;
+        }
+    }
+    Ok(loaded.into_iter().map(|file| file.apps).collect())
 }
 
 fn listed(

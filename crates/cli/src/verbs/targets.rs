@@ -52,7 +52,8 @@ fn apps_of_file(
     apps: &[AppSpec],
 ) -> Result<(), Failure> {
     let rows = context::rows(connection)?;
-    for app in apps.iter().filter(|app| rows.iter().any(|row| row.name == app.name)) {
+    // Those that others need end last.
+    for app in apps.iter().rev().filter(|app| rows.iter().any(|row| row.name == app.name)) {
         let target = context.selector(&app.name);
         if !matches!(target.form(), Form::Word(_) | Form::Number(_)) {
             return Err(Failure::Error(format!(

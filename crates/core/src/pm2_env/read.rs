@@ -78,6 +78,9 @@ const OURS: &[&str] = &[
     "task_timeout",
     "retries",
     "retry_delay",
+    "health",
+    "depends_on",
+    "on_dependency_failure",
 ];
 
 /// The process that an entry of `dump.pm2` describes. `home` tells which log paths are the usual ones. The error is

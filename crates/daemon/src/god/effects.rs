@@ -50,6 +50,8 @@ impl God {
                 if process.spec.cron_catch_up {
                     self.unsee(&process.spec.name);
                 }
+                self.let_dependents_go_on(&process.spec.name);
+                self.look_at_waiting(id);
                 match process.retired_from {
                     Some(owner) => self.post(owner, Event::Retired),
                     None => self.rewatch(!process.spec.watch.is_off(), None),
@@ -70,6 +72,7 @@ impl God {
             self.tell_end(id, None);
         }
         self.roll_on(id);
+        self.unwind_on(id);
     }
 
     /// Asks the tree of a process to end.

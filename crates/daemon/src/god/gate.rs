@@ -5,7 +5,7 @@
 
 use rpm_core::{ProcessId, protocol::Failure};
 
-use super::God;
+use super::{God, depending::Prospect};
 use crate::{
     machine::{Event, Gate, Phase},
     settings::{self, SettingsError},
@@ -16,6 +16,11 @@ impl God {
     pub(super) fn enter(&mut self, id: ProcessId, gate: Gate) -> Option<Event> {
         self.attend(id);
         let passes = match gate {
+            Gate::Dependencies => match self.prospect(id) {
+                Prospect::Met => true,
+                Prospect::Open => false,
+                Prospect::Lost(reason) => return Some(Event::Refuse { gate, reason }),
+            },
             Gate::Place => !self.is_ending() && self.places.next(self.table.max_parallel()) == Some(id),
         };
         if passes {
@@ -27,13 +32,18 @@ impl God {
 
     /// Keeps up with where a process is.
     pub(super) fn attend(&mut self, id: ProcessId) {
+        self.attend_health(id);
+        self.has_changed(id);
         let Some(process) = self.table.get(id).filter(|process| process.retired_from.is_none()) else {
             return;
         };
         let namespace = &process.spec.namespace;
         match process.life.phase {
             Phase::Held { gate: Gate::Place, due } => self.places.wait(id, namespace, due),
-            Phase::Stopped | Phase::Waiting | Phase::Errored => self.places.leave(id),
+            Phase::Stopped
+            | Phase::Held { gate: Gate::Dependencies, .. }
+            | Phase::Waiting
+            | Phase::Errored => self.places.leave(id),
             _ if process.policy.gates.contains(&Gate::Place) => self.places.take(id, namespace),
             _ => self.places.leave(id),
         }
@@ -50,7 +60,7 @@ impl God {
 
     /// The place is taken before the machine steps: nobody else gets it.
     fn admit(&mut self, id: ProcessId, gate: Gate) -> Event {
-        if let Some(process) = self.table.get(id) {
+        if let Some(process) = self.table.get(id).filter(|_| gate == Gate::Place) {
             self.places.take(id, &process.spec.namespace);
         }
         Event::Admit(gate)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rpm_core::{ProcessInfo, ProcessSummary, Selector, protocol::Reply};
+use rpm_core::{HealthReport, ProcessInfo, ProcessSummary, Selector, protocol::Reply};
 
 use super::{God, reply};
 use crate::{
@@ -41,7 +41,8 @@ impl God {
                 // A frame for each: an environment may be as large as the kernel lets it be.
                 for process in ids.into_iter().filter_map(|id| self.table.get(id)) {
                     let usage = self.usage(process);
-                    let info = if reveals { process.info(usage) } else { process.public_info(usage) };
+                    let mut info = if reveals { process.info(usage) } else { process.public_info(usage) };
+                    info.waits_for = self.waits_for(process);
                     reply(replies, Reply::Processes(vec![info]));
                 }
             }
@@ -67,6 +68,11 @@ impl God {
 }
 
 impl Process {
+    /// What the checks of its run have shown.
+    pub(crate) fn health(&self) -> Option<&HealthReport> {
+        self.checking.as_ref().map(|checking| &checking.checkup.report)
+    }
+
     /// Its row of `list`.
     fn summary(&self, usage: Usage) -> ProcessSummary {
         ProcessSummary {
@@ -83,6 +89,7 @@ impl Process {
             memory: usage.memory,
             user: self.spec.username.clone(),
             watching: !self.spec.watch.is_off(),
+            health: self.health().map(|report| report.state),
             module: self.spec.is_module(),
         }
     }
@@ -107,6 +114,8 @@ impl Process {
             unstable_restarts: self.life.unstable_restarts,
             prev_restart_delay: self.life.prev_delay,
             exit: self.life.exit,
+            health_report: self.health().cloned(),
+            waits_for: Vec::new(),
             error: self.life.error.clone(),
             out_log: self.logs.out.clone(),
             error_log: self.logs.error.clone(),

@@ -4,7 +4,7 @@ use std::io;
 
 use rpm_core::{Cause, Exit, Persona, ProcessId, Signal, Why};
 
-use super::God;
+use super::{God, Needed};
 use crate::{
     cgroup::{Group, Unheld},
     clock::Now,
@@ -32,12 +32,14 @@ impl God {
         }
         let now = Now::read();
         let mut strays = None;
+        let up = past.processes.iter().filter(|kept| was_up(kept));
+        let needed = Needed::by(up.map(|kept| &*kept.spec));
         let ids: Vec<ProcessId> = past.processes.iter().map(|kept| kept.id).collect();
         for kept in past.processes {
             if same_boot {
                 self.recover_process(kept, &mut strays, now)?;
             } else {
-                self.revive(kept, now);
+                self.revive(kept, &needed, now);
             }
         }
         for given in past.given_away.iter().filter(|_| same_boot) {
@@ -205,13 +207,13 @@ impl God {
     }
 
     /// One process of an earlier boot: whatever ran then is gone, and is started again.
-    fn revive(&mut self, kept: Kept, now: Now) {
+    fn revive(&mut self, kept: Kept, needed: &Needed, now: Now) {
         let Kept { id, .. } = kept;
         let is_forgotten = matches!(
             kept.life.phase,
             Phase::Draining { then: Then::Forget, .. } | Phase::Stopping { then: Then::Forget, .. }
         );
-        let was_up = kept.life.is_wanted_up() && kept.life.phase != Phase::Errored && !kept.spec.cron_only;
+        let was_up = (was_up(&kept) || needed.has(&kept.spec)) && !kept.spec.cron_only;
         if is_forgotten {
             return;
         }
@@ -309,6 +311,11 @@ impl God {
             self.watch(id, members);
         }
     }
+}
+
+/// Whether it ran, or was about to, when the daemon before ended.
+fn was_up(kept: &Kept) -> bool {
+    kept.life.is_wanted_up() && kept.life.phase != Phase::Errored
 }
 
 /// Whether that run is a child of this process: the image before this one began it.

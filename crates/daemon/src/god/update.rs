@@ -15,6 +15,7 @@ use std::{
 };
 
 use nix::{
+    errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
     unistd::execv,
 };
@@ -99,8 +100,14 @@ impl God {
         if !self.queue.is_empty() {
             return;
         }
+        // The next image checks anew.
+        self.end_checks();
         if let Err(error) = self.hand_over() {
             self.stay(error.to_string());
+            let ids: Vec<_> = self.table.iter().map(|process| process.id).collect();
+            for id in ids {
+                self.attend_health(id);
+            }
         }
     }
 
@@ -211,8 +218,10 @@ fn check(program: &Path, home: &Home) -> Checked {
     let mut said = Vec::new();
     let mut output = child.stdout.take().ok_or("it has no standard output")?;
     // Whoever says something says it at once.
-    let answers = poll(&mut [PollFd::new(output.as_fd(), PollFlags::POLLIN)], PollTimeout::from(PATIENCE));
-    if answers != Ok(1) {
+    let wait = || poll(&mut [PollFd::new(output.as_fd(), PollFlags::POLLIN)], PollTimeout::from(PATIENCE));
+    // A child of the daemon may end meanwhile, and the signal come to this thread.
+    let answers = std::iter::repeat_with(wait).find(|outcome| *outcome != Err(Errno::EINTR));
+    if answers != Some(Ok(1)) {
         let _ = child.kill();
         return Err(format!("{} does not answer", program.display()));
     }

@@ -5,7 +5,7 @@
 
 mod log;
 mod notify;
-mod probe;
+pub(crate) mod probe;
 
 use std::{io, os::fd::BorrowedFd, path::PathBuf, time::Duration};
 

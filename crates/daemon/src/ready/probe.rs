@@ -29,6 +29,21 @@ pub(super) async fn http(url: &Url) {
     until(|| get(url)).await;
 }
 
+/// Whether somebody accepts a connection there now; the error says why not.
+pub(crate) async fn ask_tcp(address: &Address) -> Result<(), String> {
+    connect(address).await.map(drop).map_err(|error| format!("{address}: {error}"))
+}
+
+/// Whether a GET is answered with a status from 200 to 399 now; the error says how else.
+pub(crate) async fn ask_http(url: &Url) -> Result<(), String> {
+    match answer(url).await {
+        Ok(Some(status)) if is_good(status) => Ok(()),
+        Ok(Some(status)) => Err(format!("{url} answered {status}")),
+        Ok(None) => Err(format!("{url} answered what is not HTTP")),
+        Err(error) => Err(format!("{url}: {error}")),
+    }
+}
+
 async fn until<F: Future<Output = io::Result<bool>>>(mut ask: impl FnMut() -> F) {
     let mut pause = PAUSE;
     while !matches!(timeout(PATIENCE, ask()).await, Ok(Ok(true))) {
@@ -58,6 +73,15 @@ async fn connect(address: &Address) -> io::Result<TcpStream> {
 }
 
 async fn get(url: &Url) -> io::Result<bool> {
+    Ok(answer(url).await?.is_some_and(is_good))
+}
+
+fn is_good(status: u16) -> bool {
+    (200..400).contains(&status)
+}
+
+/// The status of the answer to a GET.
+async fn answer(url: &Url) -> io::Result<Option<u16>> {
     let mut stream = connect(&url.address).await?;
     let request = format!(
         "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: rpm\r\nAccept: */*\r\nConnection: close\r\n\r\n",
@@ -66,7 +90,7 @@ async fn get(url: &Url) -> io::Result<bool> {
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.take(STATUS_LINE).read_to_end(&mut answer).await?;
-    Ok(status(&answer).is_some_and(|status| (200..400).contains(&status)))
+    Ok(status(&answer))
 }
 
 /// The status in the first line of an answer.

@@ -63,13 +63,15 @@ impl God {
                 self.unwatch(id);
                 self.hurry_retired(id);
             }
-            if act.action == Action::Reload {
-                continue;
-            }
-            self.order(id, event.clone(), replies);
         }
-        if act.action == Action::Reload {
-            self.reload(&ids, replies);
+        match act.action {
+            Action::Reload => self.reload(&ids, replies),
+            Action::Stop | Action::Delete => self.unwind(&ids, &event, Some(replies)),
+            _ => {
+                for &id in &ids {
+                    self.order(id, event.clone(), replies);
+                }
+            }
         }
     }
 
@@ -90,10 +92,10 @@ impl God {
     pub(crate) fn kill(&mut self, replies: Replies) {
         let ids: Vec<_> = self.table.iter().map(|process| process.id).collect();
         self.announce(&ids, &replies);
-        for id in ids {
-            self.order(id, Event::Delete, &replies);
+        for &id in &ids {
             self.hurry_retired(id);
         }
+        self.unwind(&ids, &Event::Delete, Some(&replies));
         self.on_end(replies);
     }
 }

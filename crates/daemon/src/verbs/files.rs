@@ -10,7 +10,7 @@ use rpm_core::{
 use super::{Declaration, refuse};
 use crate::{
     dump,
-    god::{God, reply},
+    god::{God, Needed, reply},
     logs,
     table::Replies,
 };
@@ -66,14 +66,17 @@ impl God {
             Ok(None) => return refuse(replies, Failure::NoDump),
             Err(error) => return refuse(replies, Failure::Io(error.to_string())),
         };
+        let running = saved.iter().filter(|saved| saved.running);
+        let needed = Needed::by(running.map(|saved| &*saved.spec));
         for saved in saved {
             let there = self.table.named(&saved.spec.name).any(|process| process.instance == saved.instance);
             if there {
                 continue;
             }
+            let runs = saved.running || needed.has(&saved.spec);
             let declaration =
                 Declaration { spec: saved.spec, base_env: saved.base_env, unique_id: saved.unique_id };
-            let starts = saved.running && !declaration.spec.cron_only;
+            let starts = runs && !declaration.spec.cron_only;
             let id = self.create(declaration, starts.then_some(cause), replies);
             if let Some(process) = self.table.get_mut(id) {
                 process.instance = saved.instance;

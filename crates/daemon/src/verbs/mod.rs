@@ -51,7 +51,7 @@ impl God {
     }
 
     /// Has `event` done to a process that is there. The answer comes when it is done.
-    fn order(&mut self, id: ProcessId, event: Event, replies: &Replies) {
+    pub(crate) fn order(&mut self, id: ProcessId, event: Event, replies: &Replies) {
         if let Some(process) = self.table.get_mut(id) {
             process.waiters.push(Waiter { replies: replies.clone(), created: false });
             self.post(id, event);

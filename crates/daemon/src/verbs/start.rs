@@ -25,6 +25,9 @@ impl God {
         if let Some(failure) = apps.iter().find_map(|app| check_watch(app).err()) {
             return refuse(replies, failure);
         }
+        if let Err(failure) = self.check_dependencies(&apps) {
+            return refuse(replies, failure);
+        }
         let env = Arc::new(env);
         for mut app in apps {
             if app.exec_mode == ExecMode::Cluster && !app.is_cluster() {

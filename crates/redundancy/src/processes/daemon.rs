@@ -170,7 +170,13 @@ impl Daemon {
         }
         let of = |wanted: fn(Status) -> bool| instances.iter().find(|info| wanted(info.summary.status));
         if let Some(info) = of(|status| {
-            let ways = [Status::Launching, Status::Stopping, Status::WaitingRestart, Status::Queued];
+            let ways = [
+                Status::Launching,
+                Status::Stopping,
+                Status::WaitingRestart,
+                Status::Queued,
+                Status::Waiting,
+            ];
             ways.contains(&status)
         }) {
             State::Moving(info.summary.status.to_string())

@@ -57,12 +57,13 @@ pub(super) fn header(frame: &mut Frame, area: Rect, model: &Model, now: i64) {
 
 /// How many processes there are in each status.
 fn summary(model: &Model) -> Vec<Span<'static>> {
-    const STATUSES: [Status; 7] = [
+    const STATUSES: [Status; 8] = [
         Status::Online,
         Status::Launching,
         Status::Stopping,
         Status::WaitingRestart,
         Status::Queued,
+        Status::Waiting,
         Status::Stopped,
         Status::Errored,
     ];

@@ -77,7 +77,7 @@ fn symbol(status: Status) -> char {
         Status::Online => '●',
         Status::Launching => '◐',
         Status::Stopping => '◑',
-        Status::WaitingRestart | Status::Queued => '◌',
+        Status::WaitingRestart | Status::Queued | Status::Waiting => '◌',
         Status::Stopped => '○',
         Status::Errored => '✗',
     }
