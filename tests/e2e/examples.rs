@@ -1,6 +1,11 @@
 //! What lies in `examples/` for people to start and read: it starts, and does what it says.
 
-use std::{fs, os::unix::fs::symlink};
+use std::{
+    fs,
+    io::Write,
+    net::{TcpListener, TcpStream},
+    os::unix::fs::symlink,
+};
 
 use rpm_tests::{Entry, Load, Rpm, get, repository, wait_for, wait_until};
 
@@ -134,6 +139,51 @@ fn a_crash_is_left_errored_after_five_short_runs() {
     assert_eq!(rpm.log("crash-out").matches("working\n").count(), 5);
     assert_eq!(rpm.log("crash-error").matches("something went wrong\n").count(), 5);
     rpm.ok("logs crash --nostream").says("something went wrong");
+}
+
+#[test]
+fn a_stack_is_brought_up_broken_healed_and_rolled_out() {
+    let rpm = Rpm::new();
+    let free = || TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let (db, web) = (free(), free());
+    let (db_text, web_text) = (db.to_string(), web.to_string());
+    let changes = [("3463", &*db_text), ("3464", &*web_text), ("\"1s\"", "\"50ms\""), ("\"10s\"", "\"60s\"")];
+    lay_out(&rpm, "stack", &changes);
+    let env = rpm.read("stack.env").replace("3463", &db_text);
+    fs::remove_file(rpm.path("stack.env")).unwrap();
+    rpm.write("stack.env", &env);
+    rpm.ok("start ecosystem.toml --wait --timeout 120s");
+    assert_eq!(rpm.log("migrate-out"), "schema none -> 2\n");
+    assert!(get(web, "/").unwrap().contains("version 1, schema 2"));
+    wait_until("a job", || rpm.log("worker-out").contains("job 1 done\n"));
+
+    // The database falls silent: it is restarted, and all is well again.
+    let before = rpm.entry("db");
+    TcpStream::connect(("127.0.0.1", db)).unwrap().write_all(b"not-a-secret BREAK\n").unwrap();
+    rpm.wait_where("db", "a restart", |entry| entry.restarts() > 0 && entry.pid() != before.pid());
+    rpm.ok("wait db api worker --timeout 120s");
+    assert!(get(web, "/").unwrap().contains("version 1, schema 2"), "what it knew was kept");
+    assert!(rpm.log("rpm").contains("App [db:0] is unhealthy: "));
+
+    // The api is rolled out, and nobody else is touched.
+    let pids = || -> Vec<i64> {
+        let others = ["db", "worker"].map(|name| rpm.entry(name).pid().into());
+        others.to_vec()
+    };
+    let others = pids();
+    let text = rpm.read("ecosystem.toml").replace("VERSION = \"1\"", "VERSION = \"2\"");
+    rpm.write("ecosystem.toml", &text);
+    let load = Load::start(web, 2);
+    load.more(10);
+    rpm.ok("apply ecosystem.toml").says("reload  api: env.VERSION\n").says("keep    db\n");
+    load.more(10);
+    assert_eq!(load.failures(), [""; 0]);
+    assert!(get(web, "/").unwrap().contains("version 2, schema 2"));
+    assert_eq!(pids(), others);
+    rpm.ok("stop all");
+    let log = rpm.log("rpm");
+    let end = |name: &str| log.rfind(&format!("App [{name}] stopped")).unwrap();
+    assert!(end("worker:3") < end("api:2") && end("api:2") < end("db:0"), "{log}");
 }
 
 #[test]
