@@ -1,6 +1,9 @@
 //! What runs that failed said last.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -65,16 +68,17 @@ pub fn keep(store: &mut Store, key: Key, words: Words) {
 /// The words of those of `runs` that are remembered in `directory`.
 pub fn of(directory: &Path, runs: &[Key]) -> Result<HashMap<Key, Words>, StoreError> {
     let mut found = HashMap::new();
-    if runs.is_empty() {
+    let wanted: HashSet<_> = runs.iter().collect();
+    if wanted.is_empty() {
         return Ok(found);
     }
     store::read_back(directory, |line| {
         if let Ok(Line { key, words }) = serde_json::from_slice(line)
-            && runs.contains(&key)
+            && wanted.contains(&key)
         {
             found.insert(key, words);
         }
-        found.len() < runs.len()
+        found.len() < wanted.len()
     })?;
     Ok(found)
 }

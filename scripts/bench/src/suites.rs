@@ -1,6 +1,7 @@
 //! Named sets of measures.
 
 mod cluster;
+mod history;
 mod main;
 
 use std::{
@@ -20,6 +21,8 @@ pub(crate) enum Suite {
     Main,
     /// Node's cluster mode: requests a second, their spread, and reloads under load; wants `wrk`.
     Cluster,
+    /// The history of 100,000 runs: appending, asking, its size.
+    History,
 }
 
 /// How to take them.
@@ -41,6 +44,7 @@ impl Suite {
         match self {
             Self::Main => main::run(plan),
             Self::Cluster => cluster::run(plan),
+            Self::History => history::run(plan),
         }
     }
 }
