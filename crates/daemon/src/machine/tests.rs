@@ -693,6 +693,34 @@ fn a_start_that_has_to_wait_is_answered_and_goes_on_when_it_is_let_in() {
 }
 
 #[test]
+fn what_waits_for_others_is_refused_by_that_gate_alone_and_waits_once() {
+    let mut world = World::new(|_| {});
+    world.policy.gates = vec![Gate::Dependencies, Gate::Place];
+    world.open = false;
+    world.event(Event::Start(Why::default()));
+    assert_eq!(world.status(), Status::Waiting);
+    let refuse = |gate| Event::Refuse { gate, reason: "the other one failed".to_owned() };
+    world.event(refuse(Gate::Place)).event(Event::Admit(Gate::Place));
+    assert_eq!(world.status(), Status::Waiting, "those are words of another gate");
+    world.event(refuse(Gate::Dependencies));
+    assert_eq!(
+        (world.status(), world.life.error.as_deref()),
+        (Status::Errored, Some("the other one failed"))
+    );
+    world.event(Event::Start(Why::default())).event(Event::Admit(Gate::Dependencies));
+    assert_eq!(world.status(), Status::Queued, "the next gate");
+    world.event(refuse(Gate::Dependencies));
+    assert_eq!(world.status(), Status::Queued, "a late word");
+    world.open = true;
+    world.event(Event::Admit(Gate::Place));
+    assert_eq!(world.status(), Status::Online);
+    // A restart after a crash needs a place, and waits for nobody else.
+    world.open = false;
+    world.after(60_000).exits(Exit::Code(1));
+    assert_eq!(world.status(), Status::Queued);
+}
+
+#[test]
 fn what_waits_keeps_its_turn_and_can_be_stopped_and_deleted() {
     let mut world = queued();
     let Phase::Held { due, .. } = world.life.phase else { panic!("{:?}", world.life) };
