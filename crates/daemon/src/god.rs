@@ -295,7 +295,7 @@ impl God {
                 () = sleep_until(deadline), if deadline.is_some() => god.fire_deadlines(),
                 () = sleep_until(god.next_check), if god.next_check.is_some() => god.check_limits(),
                 jumped = alarm.rings() => god.fire_ticks(jumped?),
-                () = tokio::task::yield_now(), if !god.queue.is_empty() || god.places.have_changed() => {}
+                () = tokio::task::yield_now(), if !god.queue.is_empty() || god.may_admit() => {}
             }
         }
     }

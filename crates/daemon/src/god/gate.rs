@@ -49,9 +49,14 @@ impl God {
         }
     }
 
+    /// Whether somebody may be let in who could not be at the last look.
+    pub(super) fn may_admit(&self) -> bool {
+        self.places.have_changed() && !self.is_ending()
+    }
+
     /// The next one whose gate has opened since the last look.
     pub(super) fn next_admitted(&mut self) -> Option<(ProcessId, Event)> {
-        if !self.places.have_changed() || self.is_ending() {
+        if !self.may_admit() {
             return None;
         }
         let id = self.places.next(self.table.max_parallel())?;
