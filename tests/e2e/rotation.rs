@@ -204,3 +204,53 @@ fn reload_logs_opens_moved_logs_anew() {
     wait_until("the next line", || rpm.log("web-out") == "at: two\n");
     assert_eq!(fs::read_to_string(logs.join("web-out.log.1")).unwrap(), "at: one\n");
 }
+
+#[test]
+fn reload_logs_gives_a_direct_log_its_name_back() {
+    let rpm = Rpm::new();
+    let puppet = Puppet::start(&rpm, "web", "");
+    let logs = rpm.home().join("logs");
+    let moved = logs.join("web-out.log.1");
+    puppet.does("echo one");
+    wait_until("a line", || rpm.log("web-out") == "one\n");
+    fs::rename(logs.join("web-out.log"), &moved).unwrap();
+    rpm.ok("reloadLogs");
+    assert_eq!(fs::read_to_string(&moved).unwrap(), "one\n");
+    puppet.does("echo two");
+    wait_until("the next line", || rpm.log("web-out").trim() == "two");
+    // As logrotate does with `create`.
+    fs::rename(logs.join("web-out.log"), logs.join("web-out.log.2")).unwrap();
+    fs::write(logs.join("web-out.log"), "").unwrap();
+    rpm.ok("reloadLogs");
+    puppet.does("echo three");
+    wait_until("the third line", || rpm.log("web-out").trim() == "three");
+    assert_eq!(fs::read_to_string(logs.join("web-out.log.2")).unwrap().trim(), "two");
+    // Of one that was removed nothing can be had back, and that is said.
+    fs::remove_file(logs.join("web-out.log")).unwrap();
+    let said = rpm.ok("reloadLogs");
+    assert!(format!("{said}").contains("web-out.log is not opened anew: the file was removed"), "{said}");
+}
+
+#[test]
+fn a_direct_log_that_is_moved_under_a_fast_writer_loses_nothing() {
+    const ROUND: usize = 5_000;
+    let rpm = Rpm::new();
+    let puppet = Puppet::start(&rpm, "web", "");
+    let logs = rpm.home().join("logs");
+    let mut files = Vec::new();
+    for round in 0..6 {
+        puppet.does(&format!("seq -f 'line %.0f' {} {}", round * ROUND + 1, (round + 1) * ROUND));
+        // Somewhere in the middle of it.
+        let moved = logs.join(format!("web-out.log-{round}"));
+        wait_until("some lines", || fs::metadata(logs.join("web-out.log")).is_ok_and(|log| log.len() > 0));
+        fs::rename(logs.join("web-out.log"), &moved).unwrap();
+        rpm.ok("reloadLogs");
+        files.push(moved);
+    }
+    files.push(logs.join("web-out.log"));
+    let expected: Vec<_> = (1..=6 * ROUND).map(|number| format!("line {number}")).collect();
+    wait_until("every line, once", || {
+        let all: String = files.iter().map(|path| text(path)).collect();
+        all.lines().filter(|line| !line.trim().is_empty()).eq(&expected)
+    });
+}

@@ -6,11 +6,13 @@
 
 use std::{fmt, str::FromStr};
 
+use serde::{Deserialize, Serialize};
+
 /// The name of the extended attribute.
 pub const ATTRIBUTE: &str = "user.rpm.cut";
 
 /// What was cut off a log so far. Its text is `<bytes> <blank> <state> <archive>`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cut {
     /// Bytes that are no longer at the beginning, all cuts together.
     pub bytes: u64,

@@ -115,6 +115,11 @@ impl Home {
         self.state_dir().join("journal")
     }
 
+    /// What is under way with a log that lines are taken out of; not there otherwise.
+    pub fn cut_plan(&self) -> PathBuf {
+        self.state_dir().join("cut")
+    }
+
     /// The pipe through which a process's stream reaches the pump.
     pub fn fifo(&self, id: ProcessId, stream: &str) -> PathBuf {
         self.state_dir().join(format!("{id}-{stream}.fifo"))

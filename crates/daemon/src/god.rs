@@ -280,7 +280,7 @@ impl God {
                 // The terminal of whoever started the daemon is none of its business.
                 Some(()) = hangup.recv() => {}
                 Some(()) = user1.recv() => {}
-                Some(()) = user2.recv() => god.reload_logs(),
+                Some(()) = user2.recv() => god.reload_logs(None),
                 Some(call) = calls.recv() => god.answer(call),
                 Some(gone) = gone_inbox.recv() => god.survivor_gone(&gone),
                 Some(checked) = checks.recv() => god.update_checked(checked),
@@ -401,7 +401,7 @@ impl God {
             Request::Flush(selector) => self.flush(selector.as_ref(), &replies),
             Request::Save { force } => self.save(force, &replies),
             Request::Resurrect { dump } => self.resurrect(dump.as_deref(), Cause::Resurrect, &replies),
-            Request::ReloadLogs => self.reload_logs(),
+            Request::ReloadLogs => self.reload_logs(Some(replies)),
             Request::RotateLogs(selector) => {
                 if let Err(failure) = self.rotate_logs(&selector) {
                     reply(&replies, Reply::Failed(failure));

@@ -28,6 +28,7 @@ use crate::{
     god::{God, Inheritance},
     handover::{Handover, Lifeline},
     journal::{Journal, JournalError},
+    logs::repair_cut,
     server,
 };
 
@@ -103,6 +104,12 @@ fn live(home: &Home, handover: Option<Handover>, ready: &mut Option<Readiness>) 
     }
     log_to_stderr(home.persona().title());
     let limit = Limit::raise(handover.as_ref().and_then(|handover| handover.files));
+    if let Err(error) = repair_cut(&home.cut_plan()) {
+        tracing::error!(
+            "{}: {error}: a log that was being rotated is left as it is",
+            home.cut_plan().display()
+        );
+    }
     let (journal, past) = Journal::open(home)?;
     // Orphans of our trees come to us, so that a stop can find them and no zombie is left.
     if let Err(errno) = prctl::set_child_subreaper(true) {

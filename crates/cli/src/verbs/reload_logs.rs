@@ -1,6 +1,6 @@
 //! `reloadLogs`: has the log files opened anew, as after somebody moved them away.
 
-use rpm_core::protocol::Request;
+use rpm_core::protocol::{Reply, Request};
 
 use super::{Invocation, Nothing, Verb};
 use crate::failure::Failure;
@@ -13,7 +13,9 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
     context.out.line("Reloading all logs...");
     if let Some(mut connection) = context.connect()? {
         for reply in connection.request(&Request::ReloadLogs)? {
-            reply?;
+            if let Reply::Note(note) = reply? {
+                context.out.warn(&note);
+            }
         }
     }
     context.out.line("All logs reloaded");

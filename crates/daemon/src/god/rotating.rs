@@ -9,16 +9,19 @@ use std::{
 
 use chrono::DateTime;
 use nix::sys::inotify::AddWatchFlags;
-use rpm_core::{Selector, protocol::Failure};
+use rpm_core::{
+    Selector,
+    protocol::{Failure, Reply},
+};
 use tokio::sync::mpsc;
 
-use super::God;
+use super::{God, reply};
 use crate::{
     clock::Now,
     inotify::Inotify,
-    logs::{Form, Log, LogPaths, Look, Moved, Pace, Report, begin_look},
+    logs::{Form, Log, LogPaths, Look, Moved, Pace, Report, Writer, begin_look, begin_reload},
     settings::{Rotation, SettingsError},
-    table::Process,
+    table::{Process, Replies},
 };
 
 /// What the daemon knows of its logs' sizes, and what it waits for.
@@ -36,6 +39,12 @@ pub(crate) struct Rotator {
     tick: Option<i64>,
     /// It has fired during a look.
     all_due: bool,
+    /// A thread is at work on the files. There is one at a time.
+    is_busy: bool,
+    /// Meanwhile somebody has asked for logs to be opened anew.
+    reload_due: bool,
+    /// Who wants to know when they are.
+    waiting: Vec<Replies>,
     reports: mpsc::UnboundedSender<Report>,
 }
 
@@ -57,6 +66,9 @@ impl Rotator {
             sizes: (0, HashMap::new()),
             tick: None,
             all_due: false,
+            is_busy: false,
+            reload_due: false,
+            waiting: Vec::new(),
             reports,
         };
         rotator.set(rotation, Now::read());
@@ -85,8 +97,8 @@ impl Rotator {
     }
 
     /// Whether files are being moved just now.
-    pub(super) fn is_looking(&self) -> bool {
-        self.pace.is_looking()
+    pub(super) fn is_busy(&self) -> bool {
+        self.is_busy
     }
 
     /// When the next look is due, on the monotonic clock.
@@ -165,15 +177,18 @@ impl God {
     /// Looks at the sizes of all logs; rotates those that are due, or `all`.
     pub(super) fn look_at_logs(&mut self, all: bool) {
         let Some(rotation) = self.rotator.rotation.clone() else { return };
-        if self.rotator.pace.is_looking() {
+        if self.rotator.is_busy {
             self.rotator.all_due |= all;
             return;
         }
         let mut logs = self.logs_where(|process| rotation.modules || !process.spec.is_module());
         logs.push(Log { path: self.home.daemon_log(), pumped: false });
-        let look = Look { logs, rotation, directory: self.home.logs_dir(), all };
+        let look = Look { logs, rotation, directory: self.home.logs_dir(), plan: self.home.cut_plan(), all };
         match begin_look(look, self.rotator.reports.clone()) {
-            Ok(()) => self.rotator.pace.look(),
+            Ok(()) => {
+                self.rotator.is_busy = true;
+                self.rotator.pace.look();
+            }
             Err(error) => {
                 tracing::error!("logs are not rotated: {error}");
                 self.logs_looked_at(Vec::new());
@@ -184,15 +199,17 @@ impl God {
     /// Rotates the logs of the selected processes, whatever their size.
     pub(super) fn rotate_logs(&mut self, selector: &Selector) -> Result<(), Failure> {
         let ids = self.table.resolve(selector)?;
-        if self.rotator.pace.is_looking() {
+        if self.rotator.is_busy {
             return Err(Failure::Io("logs are being rotated just now: try again".to_owned()));
         }
         let logs = self.logs_where(|process| ids.contains(&process.id));
         let set = self.rotator.rotation.clone();
         let is_set = set.is_some();
         let rotation = set.unwrap_or_else(|| Arc::new(Rotation::usual(self.home.persona())));
-        let look = Look { logs, rotation, directory: self.home.logs_dir(), all: true };
+        let look =
+            Look { logs, rotation, directory: self.home.logs_dir(), plan: self.home.cut_plan(), all: true };
         begin_look(look, self.rotator.reports.clone()).map_err(|error| Failure::Io(error.to_string()))?;
+        self.rotator.is_busy = true;
         if is_set {
             self.rotator.pace.look();
         }
@@ -222,7 +239,17 @@ impl God {
                     reopen(process, Some(&moved));
                 }
             }
-            Report::Done(sizes) => self.logs_looked_at(sizes),
+            Report::Done(sizes) => {
+                self.rotator.is_busy = false;
+                self.logs_looked_at(sizes);
+            }
+            Report::Reloaded(failed) => {
+                self.rotator.is_busy = false;
+                self.logs_reloaded(failed);
+            }
+        }
+        if !self.rotator.is_busy && std::mem::take(&mut self.rotator.reload_due) {
+            self.reload_direct_logs();
         }
     }
 
@@ -256,11 +283,47 @@ impl God {
         Ok(())
     }
 
-    /// Opens the logs that the daemon writes anew, as after somebody moved them away.
-    pub(super) fn reload_logs(&self) {
+    /// Opens the logs anew, as after somebody moved them away; those who wait for that are told when it is done.
+    pub(super) fn reload_logs(&mut self, waiting: Option<Replies>) {
         tracing::info!("Reloading logs...");
         for process in self.table.iter() {
             reopen(process, None);
+        }
+        self.rotator.waiting.extend(waiting);
+        if self.rotator.is_busy {
+            self.rotator.reload_due = true;
+        } else {
+            self.reload_direct_logs();
+        }
+    }
+
+    /// Those that apps write themselves.
+    fn reload_direct_logs(&mut self) {
+        let mut writers = Vec::new();
+        let runs = self.table.iter().chain(self.table.retired());
+        for process in runs.filter(|process| process.pumps.is_none() && !process.spec.disable_logs) {
+            let second = process.second.as_ref().map(|(pid, _)| *pid);
+            for pid in process.life.run().map(|run| run.pid).into_iter().chain(second) {
+                for (descriptor, log) in [(1, &process.logs.out), (2, &process.logs.error)] {
+                    writers.push(Writer { log: log.clone(), pid, descriptor });
+                }
+            }
+        }
+        match begin_reload(writers, self.home.cut_plan(), self.rotator.reports.clone()) {
+            Ok(()) => self.rotator.is_busy = true,
+            Err(error) => self.logs_reloaded(vec![error.to_string()]),
+        }
+    }
+
+    fn logs_reloaded(&mut self, failed: Vec<String>) {
+        for reason in failed {
+            tracing::warn!("{reason}");
+            for waiting in &self.rotator.waiting {
+                reply(waiting, Reply::Note(reason.clone()));
+            }
+        }
+        if !self.rotator.reload_due {
+            self.rotator.waiting.clear();
         }
     }
 }

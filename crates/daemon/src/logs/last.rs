@@ -120,7 +120,8 @@ mod tests {
         append(&logs.out, &"of another run\n".repeat(10_000));
         let ends = Ends::of(&logs);
         append(&logs.out, "mine\n");
-        if super::super::cut::rotate(&logs.out, &directory.path().join("archive")).unwrap() {
+        let (archive, plan) = (directory.path().join("archive"), directory.path().join("plan"));
+        if super::super::cut::rotate(&logs.out, &archive, &plan).unwrap() {
             assert_eq!(ends.words(&logs).out, ["mine"]);
         }
     }

@@ -10,6 +10,7 @@ mod last;
 mod pace;
 mod paths;
 mod pump;
+mod reload;
 mod rotate;
 mod spool;
 
@@ -21,12 +22,14 @@ use std::{
 };
 
 pub(crate) use archives::log_of_archive;
+pub(crate) use cut::repair as repair_cut;
 pub(crate) use form::{Form, Stream};
 pub(crate) use last::Ends;
 pub(crate) use pace::Pace;
 pub(crate) use paths::{LogPaths, pid_file};
 pub(crate) use pump::Pump;
-pub(crate) use rotate::{Log, Look, Moved, Report, begin as begin_look};
+pub(crate) use reload::Writer;
+pub(crate) use rotate::{Log, Look, Moved, Report, begin as begin_look, begin_reload};
 
 /// A log could not be opened.
 #[derive(Debug, thiserror::Error)]

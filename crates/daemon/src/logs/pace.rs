@@ -56,11 +56,6 @@ impl Pace {
         self.state = State::Looking;
     }
 
-    /// Whether a look is under way.
-    pub(crate) fn is_looking(&self) -> bool {
-        self.state == State::Looking
-    }
-
     /// Whether the kernel is to tell of the next write.
     pub(crate) fn is_listening(&self) -> bool {
         matches!(self.state, State::Listening { .. })
@@ -89,7 +84,7 @@ mod tests {
             }
             if pace.due().is_some_and(|due| due <= now) {
                 pace.look();
-                assert!(pace.is_looking() && pace.due().is_none());
+                assert!(!pace.is_listening() && pace.due().is_none());
                 pace.looked(30_000, left, now);
                 looks += 1;
             }

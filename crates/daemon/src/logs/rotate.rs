@@ -14,7 +14,10 @@ use flate2::{Compression, write::GzEncoder};
 use rpm_core::dayjs;
 use tokio::sync::mpsc;
 
-use super::{archives, cut};
+use super::{
+    archives, cut,
+    reload::{Writer, reload},
+};
 use crate::settings::Rotation;
 
 /// How long the pumps may take to open their logs anew before an archive is taken to be complete.
@@ -34,6 +37,8 @@ pub(crate) struct Look {
     pub rotation: Arc<Rotation>,
     /// Where the home's logs are.
     pub directory: PathBuf,
+    /// The plan of the cut that is under way.
+    pub plan: PathBuf,
     /// Whatever the sizes are: the schedule's tick.
     pub all: bool,
 }
@@ -45,6 +50,8 @@ pub(crate) enum Report {
     Moved(PathBuf, Moved),
     /// The look has ended. The sizes are those of now.
     Done(Vec<(PathBuf, u64)>),
+    /// Logs were opened anew, but for these reasons some were not.
+    Reloaded(Vec<String>),
 }
 
 /// Kept by the pumps until they have let go of the file that was moved.
@@ -55,6 +62,18 @@ pub(crate) fn begin(look: Look, reports: mpsc::UnboundedSender<Report>) -> io::R
     std::thread::Builder::new().name("logs".into()).spawn(move || {
         let sizes = look.run(&reports);
         let _ = reports.send(Report::Done(sizes));
+    })?;
+    Ok(())
+}
+
+/// Begins to open logs anew that their writers hold open. Then comes [`Report::Reloaded`].
+pub(crate) fn begin_reload(
+    writers: Vec<Writer>,
+    plan: PathBuf,
+    reports: mpsc::UnboundedSender<Report>,
+) -> io::Result<()> {
+    std::thread::Builder::new().name("logs".into()).spawn(move || {
+        let _ = reports.send(Report::Reloaded(reload(&writers, &plan)));
     })?;
     Ok(())
 }
@@ -100,7 +119,7 @@ impl Look {
                 // Ends when the last pump has dropped its end. Nothing is ever sent.
                 complete = reopened.recv_timeout(REOPENING) == Err(blocking::RecvTimeoutError::Disconnected);
             }
-        } else if !cut::rotate(&log.path, &archive)? {
+        } else if !cut::rotate(&log.path, &archive, &self.plan)? {
             return Ok(false);
         }
         tracing::info!("log file {} rotated to {}", log.path.display(), archive.display());
@@ -170,6 +189,7 @@ mod tests {
                 logs: names.iter().map(log).collect(),
                 rotation: Arc::new(self.rotation.clone()),
                 directory: self.directory.path().to_owned(),
+                plan: self.directory.path().join("plan"),
                 all,
             };
             begin(look, sender).unwrap();
