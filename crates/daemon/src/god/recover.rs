@@ -23,7 +23,7 @@ impl God {
     /// while nobody saw it are treated by their restart rules.
     ///
     /// What is to be done is only queued: until the journal is written anew, the old one says what it said. An error is
-    /// that the system does not let us look at or hold what lives; then nothing was touched.
+    /// that the system does not let us look at or hold what lives; then none of it was touched.
     pub(super) fn recover(&mut self, past: Past, is_handover: bool) -> io::Result<()> {
         let same_boot = past.boot == self.journal.boot();
         if !same_boot && self.home.persona() != Persona::Rpm {
@@ -111,7 +111,8 @@ impl God {
                 process.run.log_ends = None;
             }
             self.adopt(id, main, stat.start);
-            self.post(id, Event::Spawned { pid: stat.pid });
+            // At once: the journal must not have the birth of a run that it does not know.
+            self.feed(id, Event::Spawned { pid: stat.pid });
             return Ok(());
         }
         let Some(process) = self.table.get_mut(id) else { return Ok(()) };
