@@ -37,7 +37,7 @@ fn die_everywhere(attributes: &str, verb: &str) {
     rpm.script("app.sh", APP);
     let app = r#""name": "app", "script": "app.sh", "kill_timeout": 50, "listen_timeout": 60000"#;
     // The journal is to be longer than all that the daemon writes beside it.
-    let fill = "x".repeat(4000);
+    let fill = "x".repeat(40000);
     rpm.write("app.json", &format!(r#"{{"apps": [{{{app}, "env": {{"FILL": "{fill}"}} {attributes}}}]}}"#));
     rpm.ok("start app.json");
     for place in 0.. {
@@ -54,7 +54,6 @@ fn die_everywhere(attributes: &str, verb: &str) {
         }
         rpm.wait_daemon_gone(first);
         // The next one has written what it found when it dies, and perhaps a little more.
-        fs::write(rpm.home().join("rpm.log"), "").unwrap();
         let limit = format!("--fsize={}", journal_size(&rpm) + place * 70 % 300);
         drop(Running::start(rpm.command_under("prlimit", &[&limit], "ping")).output());
         for second in rpm.processes().into_iter().filter(|&pid| command_line(pid).contains("__daemon")) {

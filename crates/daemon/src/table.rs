@@ -175,6 +175,14 @@ impl Process {
         }
     }
 
+    /// When the first run began after `birth` that has this number of restarts, in clock ticks since boot: after a reload
+    /// that failed, the next run has the number of the one that was given away.
+    pub(crate) fn next_of_number(&self, restarts: u32, birth: u64) -> Option<u64> {
+        let runs = [Some(&self.run), self.second.as_ref().map(|(_, second)| second)];
+        let same = runs.into_iter().flatten().filter(|run| run.restart_time == restarts);
+        same.filter_map(|run| run.birth).filter(|&later| later > birth).min()
+    }
+
     /// When its run began, in clock ticks since boot; the last one where it has none.
     pub(crate) fn birth(&self) -> Option<u64> {
         self.life.run().map_or(self.run.birth, |run| self.of_run(run.pid).birth)

@@ -27,6 +27,8 @@ pub(crate) struct Owner<'a> {
     pub strays: Vec<&'a Stat>,
     /// Entries of the environment which its whole tree inherits, and no other.
     pub marks: &'a [String],
+    /// Orphans that were born later, in clock ticks since boot, are of another tree that has the same marks.
+    pub before: Option<u64>,
 }
 
 /// A process held by a descriptor, so that its pid cannot come to mean another.
@@ -106,8 +108,9 @@ pub(crate) fn members(
     let mut pids = kinship.descendants(owner.pid)?;
     let daemon = std::process::id() as i32;
     for orphan in orphans.iter().copied().filter(|&pid| pid != owner.pid && !is_main(pid)) {
-        let same_session = Stat::find(orphan)?.is_some_and(|stat| stat.session == owner.pid);
-        if same_session || environ_has(orphan, owner.marks)? {
+        let Some(stat) = Stat::find(orphan)? else { continue };
+        let is_early = owner.before.is_none_or(|before| stat.start < before);
+        if stat.session == owner.pid || (is_early && environ_has(orphan, owner.marks)?) {
             pids.push(orphan);
             pids.extend(kinship.descendants(orphan)?);
         }

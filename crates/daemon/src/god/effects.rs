@@ -174,7 +174,13 @@ impl God {
         let Some(process) = table.get(id) else { return Found::default() };
         // Those of a run that was given away are told from those of the present one by the number of restarts.
         let number = process.retired_from.map(|_| process.run.restart_time);
-        let is_its = |stray: &&Stray| number.is_none_or(|number| stray.restarts == Some(number));
+        let before = process
+            .retired_from
+            .and_then(|owner| table.get(owner)?.next_of_number(process.run.restart_time, process.run.birth?));
+        let is_its = |stray: &&Stray| {
+            number.is_none_or(|number| stray.restarts == Some(number))
+                && before.is_none_or(|before| stray.stat.start < before)
+        };
         let is_main = |pid| table.is_main(pid);
         let mut look = || {
             let look = match kinship {
@@ -187,7 +193,7 @@ impl God {
             } else {
                 Vec::new()
             };
-            let owner = Owner { pid, strays, marks };
+            let owner = Owner { pid, strays, marks, before };
             tree::members(&look.kinship, look.orphans(is_main)?, &owner, is_main)
         };
         look().unwrap_or_else(|error| {

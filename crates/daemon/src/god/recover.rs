@@ -170,9 +170,15 @@ impl God {
     fn recover_given(&mut self, given: &GivenAway, strays: &mut Option<Strays>) -> io::Result<()> {
         let &GivenAway { id, pid, birth, restarts } = given;
         let main = Member::main(pid, birth)?;
-        let is_of_run = |stray: &&Stray| stray.stat.start >= birth && stray.restarts == Some(restarts);
+        let process = self.table.get(id);
+        let before = process.and_then(|process| process.next_of_number(restarts, birth));
+        let is_of_run = |stray: &&Stray| {
+            stray.restarts == Some(restarts)
+                && stray.stat.start >= birth
+                && before.is_none_or(|before| stray.stat.start < before)
+        };
         let mut tree = Strays::once(strays, &self.home)?.of(id).iter().filter(is_of_run);
-        let Some(process) = self.table.get(id) else {
+        let Some(process) = process else {
             // Its process was deleted: nobody says any more how it is to be asked to end.
             for stray in tree {
                 if let Some(member) = Member::main(stray.stat.pid, stray.stat.start)? {
@@ -183,9 +189,7 @@ impl God {
         };
         let is_kept = process.life.run().is_some_and(|run| run.pid == pid)
             || process.second.as_ref().is_some_and(|(second, _)| *second == pid);
-        // After a reload that failed, the next run has its number.
-        let is_next = process.life.restart_time == restarts;
-        if is_kept || (main.is_none() && (is_next || tree.next().is_none())) {
+        if is_kept || (main.is_none() && tree.next().is_none()) {
             return Ok(());
         }
         let run = Run { pid, started: Now::read(), stage: Stage::Spawned, why: Why::default() };
