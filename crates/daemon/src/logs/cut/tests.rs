@@ -101,7 +101,7 @@ fn a_writer_loses_nothing() {
             archives += 1;
         }
     }
-    assert!(archives >= 20, "{archives} rotations only");
+    assert!(archives >= 3, "{archives} rotations only");
     let expected: Vec<_> = (1..=60_000).map(|number| format!("line {number}")).collect();
     assert!(all_lines(directory.path(), archives) == expected);
 }
