@@ -98,7 +98,7 @@ impl Command {
     /// Ends all that it has started. It was not taken in yet: its pid is its own.
     fn end(&self) {
         let marks = [self.mark.clone()];
-        let owner = Owner { pid: self.pid, strays: Vec::new(), marks: &marks };
+        let owner = Owner { pid: self.pid, strays: Vec::new(), marks: &marks, before: None };
         let found = Kinship::look().and_then(|kinship| {
             let orphans = kinship.children(std::process::id() as i32)?;
             tree::members(&kinship, &orphans, &owner, |_| false)
