@@ -11,7 +11,7 @@ fn start(rpm: &Rpm) -> [String; 2] {
     let fixtures = repository().join("tests/fixtures/tls");
     let app = format!(
         "[[apps]]\nname = \"web\"\nscript = {:?}\nexec_mode = \"cluster\"\ninstances = 2\nlisten_timeout = \"30s\"\n",
-        fixtures.join("server.js")
+        fixtures.join("server.js").display().to_string()
     );
     rpm.write("web.toml", &app);
     rpm.ok("start web.toml");
