@@ -102,6 +102,13 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// Whether it changes nothing: asked twice, it does no harm.
+    pub fn only_looks(&self) -> bool {
+        matches!(self, Self::Ping | Self::List | Self::Describe(_) | Self::Reveal(_) | Self::EnvDiff(_))
+    }
+}
+
 /// Apps to be declared and started.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StartApps {

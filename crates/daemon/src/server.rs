@@ -119,6 +119,10 @@ async fn converse(stream: Stream, calls: &mpsc::Sender<Call>) -> Result<(), Brok
             Ok(Some(request)) => request,
             Err(broken) => return talk.refuse(broken).await,
         };
+        // A client that has no hello when the connection ends takes it that nothing was done, and asks the next daemon.
+        if !request.only_looks() {
+            talk.flush().await?;
+        }
         let (replies, mut answers) = mpsc::channel(BACKLOG);
         if calls.send(Call { request, replies }).await.is_err() {
             return talk.conclude(Failure::Ending).await;
@@ -134,7 +138,7 @@ async fn converse(stream: Stream, calls: &mpsc::Sender<Call>) -> Result<(), Brok
 /// The daemon's side of a connection.
 ///
 /// Each write wakes the client, which then takes CPU from what is being started or stopped for it. So what is said waits
-/// a moment for what follows, and most answers go out in one write, the hello with them.
+/// a moment for what follows, and most answers go out in one write; where nothing is changed, the hello goes with them.
 struct Talk {
     stream: BufReader<Stream>,
     /// Frames that are not written yet.
