@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Bytes, units::Memory};
 
-/// What each process of an app may use. `None` is whatever the daemon itself may.
+/// What an app may use. `None` is whatever the daemon itself may.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Limits {
@@ -17,6 +17,15 @@ pub struct Limits {
     /// CPU time of its whole tree, in percent of one core.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu: Option<u32>,
+    /// What each of its processes may.
+    #[serde(flatten)]
+    pub each: EachProcess,
+}
+
+/// Limits that a process is given before its program begins, and that those have which it starts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EachProcess {
     /// Descriptors of each of its processes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_files: Option<u64>,
@@ -48,16 +57,16 @@ impl Limits {
 
 impl fmt::Display for Limits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let core = self.core.map(|core| match core {
+        let core = self.each.core.map(|core| match core {
             CoreSize::Unlimited => "core unlimited".to_owned(),
             CoreSize::AtMost(size) => format!("core {}", Memory(size)),
         });
         let words = [
             self.memory.map(|memory| format!("memory {}", Memory(memory))),
             self.cpu.map(|percent| format!("cpu {percent}%")),
-            self.open_files.map(|files| format!("open files {files}")),
+            self.each.open_files.map(|files| format!("open files {files}")),
             core,
-            self.nice.map(|nice| format!("nice {nice}")),
+            self.each.nice.map(|nice| format!("nice {nice}")),
         ];
         f.pad(&words.into_iter().flatten().collect::<Vec<_>>().join(", "))
     }
@@ -71,14 +80,18 @@ mod tests {
     fn they_are_kept_as_they_were_declared() {
         let limits = Limits {
             memory: Some(Bytes(64 << 20)),
-            core: Some(CoreSize::AtMost(Bytes(0))),
-            nice: Some(5),
+            each: EachProcess {
+                core: Some(CoreSize::AtMost(Bytes(0))),
+                nice: Some(5),
+                ..EachProcess::default()
+            },
             ..Limits::default()
         };
         let json = serde_json::to_string(&limits).unwrap();
         assert_eq!(json, r#"{"memory":67108864,"core":0,"nice":5}"#);
         assert_eq!(serde_json::from_str::<Limits>(&json).unwrap(), limits);
-        let unlimited = Limits { core: Some(CoreSize::Unlimited), ..Limits::default() };
+        let each = EachProcess { core: Some(CoreSize::Unlimited), ..EachProcess::default() };
+        let unlimited = Limits { each, ..Limits::default() };
         let json = serde_json::to_string(&unlimited).unwrap();
         assert_eq!(serde_json::from_str::<Limits>(&json).unwrap(), unlimited);
         assert_eq!(limits.to_string(), "memory 64mb, core 0b, nice 5");

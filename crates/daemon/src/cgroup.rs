@@ -161,12 +161,15 @@ fn mounted(mounts: &str) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use rpm_core::Bytes;
+    use rpm_core::{Bytes, limits::EachProcess};
 
     use super::*;
 
-    const LIMITS: Limits =
-        Limits { memory: Some(Bytes(64 << 20)), cpu: Some(150), open_files: None, core: None, nice: None };
+    const LIMITS: Limits = Limits {
+        memory: Some(Bytes(64 << 20)),
+        cpu: Some(150),
+        each: EachProcess { open_files: None, core: None, nice: None },
+    };
 
     /// A directory that looks like a group: the kernel's files are made when they are written to.
     fn lookalike(controllers: &str) -> tempfile::TempDir {
@@ -197,7 +200,8 @@ mod tests {
         let root = lookalike("cpu pids\n");
         let why = Groups::below(root.path().to_owned(), &LIMITS).unwrap_err();
         assert!(why.to_string().contains("no controller memory"), "{why}");
-        let only_files = Limits { open_files: Some(1), ..Limits::default() };
+        let each = EachProcess { open_files: Some(1), ..EachProcess::default() };
+        let only_files = Limits { each, ..Limits::default() };
         assert!(Groups::below(root.path().to_owned(), &only_files).is_ok());
         let why = Groups::below("/no/such".into(), &LIMITS).unwrap_err();
         assert!(why.to_string().contains("/no/such"), "{why}");

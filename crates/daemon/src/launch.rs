@@ -19,7 +19,7 @@ use nix::{
     sys::resource::{Resource, getrlimit, setrlimit},
     unistd::{Gid, Uid, execve, setgid, setgroups, setuid},
 };
-use rpm_core::limits::CoreSize;
+use rpm_core::limits::{CoreSize, EachProcess};
 use serde::{Deserialize, Serialize};
 
 /// The hidden verb. It is followed by a [`Preparation`], the program and its argument vector.
@@ -32,12 +32,8 @@ pub(crate) struct Preparation {
     /// The directory of the control group to enter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<PathBuf>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub open_files: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub core: Option<CoreSize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub nice: Option<i8>,
+    #[serde(flatten)]
+    pub limits: EachProcess,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,13 +73,13 @@ fn prepare(preparation: &Preparation) -> Result<(), LaunchError> {
             LaunchError::System(format!("enter the control group {}", group.display()), errno(&error))
         })?;
     }
-    if let Some(files) = preparation.open_files {
+    if let Some(files) = preparation.limits.open_files {
         let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(files, |(_, hard)| hard.max(files));
         // Raising the hard limit needs rights, and lowering it cannot be taken back: it stays where it can.
         setrlimit(Resource::RLIMIT_NOFILE, files, limit)
             .map_err(system(format!("allow {files} open files")))?;
     }
-    if let Some(core) = preparation.core {
+    if let Some(core) = preparation.limits.core {
         let size = match core {
             CoreSize::Unlimited => RLIM_INFINITY,
             CoreSize::AtMost(size) => size.0,
@@ -91,7 +87,7 @@ fn prepare(preparation: &Preparation) -> Result<(), LaunchError> {
         let hard = getrlimit(Resource::RLIMIT_CORE).map_or(size, |(_, hard)| hard.max(size));
         setrlimit(Resource::RLIMIT_CORE, size, hard).map_err(system("allow core dumps of that size"))?;
     }
-    if let Some(nice) = preparation.nice {
+    if let Some(nice) = preparation.limits.nice {
         rustix::process::setpriority_process(None, nice.into())
             .map_err(|error| Errno::from_raw(error.raw_os_error()))
             .map_err(system(format!("set the priority {nice}")))?;

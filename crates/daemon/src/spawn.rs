@@ -169,12 +169,9 @@ fn launched(
     argv: Vec<CString>,
 ) -> Result<(PathBuf, Vec<CString>), SpawnError> {
     let app = command.app;
-    let limits = app.limits.as_deref();
     let preparation = Preparation {
         group: command.group.map(Path::to_owned),
-        open_files: limits.and_then(|limits| limits.open_files),
-        core: limits.and_then(|limits| limits.core),
-        nice: limits.and_then(|limits| limits.nice),
+        limits: app.limits.as_ref().map(|limits| limits.each.clone()).unwrap_or_default(),
         uid: app.uid,
         gid: app.gid,
     };

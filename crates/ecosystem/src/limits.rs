@@ -20,9 +20,9 @@ pub(crate) fn read(node: &Node) -> Read<Option<Limits>> {
         match entry.key.as_str() {
             "memory" => limits.memory = values::bytes(node)?,
             "cpu" => limits.cpu = Some(percent(node)?),
-            "open_files" => limits.open_files = Some(positive(node)?),
-            "core" => limits.core = Some(core(node)?),
-            "nice" => limits.nice = Some(nice(node)?),
+            "open_files" => limits.each.open_files = Some(positive(node)?),
+            "core" => limits.each.core = Some(core(node)?),
+            "nice" => limits.each.nice = Some(nice(node)?),
             _ => return values::unknown_key(entry, KEYS),
         }
     }
