@@ -125,6 +125,11 @@ mod tests {
         };
         let me = std::process::id();
         let (mut ours, mut other) = (sleep(&format!("{me}-a")), sleep(&format!("{me}-b")));
+        // The kernel lets a spawn return a moment before the new program's environment can be read.
+        let environment = format!("/proc/{}/environ", ours.id());
+        while fs::read(&environment).unwrap().is_empty() {
+            std::thread::yield_now();
+        }
         let killed = kill_all_with(&format!("RPM_BENCH_TEST={me}-a"));
         let other_lived = is_alive(other.id() as i32);
         for child in [&mut ours, &mut other] {
