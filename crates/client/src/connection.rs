@@ -34,6 +34,8 @@ const MAX_SOCKET_PATH: usize = 107;
 pub struct Connection {
     stream: BufReader<Stream>,
     home: Home,
+    /// Where the daemon dies before it was asked anything, another one may be started.
+    may_start: bool,
     /// How long the daemon's hello may take; `None` once it has come. Ours travels with the first request, which
     /// saves a verb one round trip.
     hello_within: Option<Duration>,
@@ -57,6 +59,7 @@ impl Connection {
             Ok(stream) => Ok(Some(Self {
                 stream: BufReader::with_capacity(16 << 10, stream),
                 home: home.clone(),
+                may_start: false,
                 hello_within: Some(limit),
                 payload: Vec::new(),
             })),
@@ -71,13 +74,23 @@ impl Connection {
         }
     }
 
+    /// This connection, which starts a successor of the daemon where one is needed.
+    pub(crate) fn starting_successors(self) -> Self {
+        Self { may_start: true, ..self }
+    }
+
     /// Asks. The replies must be read to their end before the next request is sent.
     pub fn request(&mut self, request: &Request) -> Result<Replies<'_>, ClientError> {
         let is_first = self.hello_within.is_some();
         match self.send(request) {
             // It was about to die, or to make place for another: nothing was asked of it yet.
             Err(ClientError::Closed { .. }) if is_first => {
-                if let Ok(Some(successor)) = crate::connect(&self.home) {
+                let successor = if self.may_start {
+                    crate::connect(&self.home).ok().flatten()
+                } else {
+                    Self::connect(&self.home).ok().flatten()
+                };
+                if let Some(successor) = successor {
                     *self = successor;
                 }
                 self.send(request)?;
@@ -254,6 +267,18 @@ mod tests {
 
     fn reply(reply: &Reply) -> Vec<u8> {
         frame::encode(reply).unwrap()
+    }
+
+    #[test]
+    fn who_did_not_ask_for_a_daemon_starts_no_successor() {
+        let fake = Fake::new(drop);
+        let home = Home::new(fake.directory.path().to_owned(), Persona::Rpm);
+        // What a daemon of this boot leaves when it is killed.
+        std::fs::create_dir_all(home.state_dir()).unwrap();
+        std::fs::copy("/proc/sys/kernel/random/boot_id", home.journal()).unwrap();
+        let mut connection = fake.connect(HELLO_LIMIT);
+        assert!(matches!(connection.request(&Request::Ping), Err(ClientError::Closed { .. })));
+        assert!(!home.spawn_lock().exists());
     }
 
     #[test]

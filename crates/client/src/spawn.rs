@@ -41,7 +41,7 @@ const READY_LIMIT_MS: u16 = 30_000;
 pub fn connect(home: &Home) -> Result<Option<Connection>, SpawnError> {
     match Connection::connect(home)? {
         None if has_died(home) => connect_or_spawn(home, || {}).map(|(connection, _)| Some(connection)),
-        found => Ok(found),
+        found => Ok(found.map(Connection::starting_successors)),
     }
 }
 
@@ -57,19 +57,20 @@ fn has_died(home: &Home) -> bool {
 ///
 /// `announce` is called just before a daemon is started. Gives the connection and whether one was started.
 pub fn connect_or_spawn(home: &Home, announce: impl FnOnce()) -> Result<(Connection, bool), SpawnError> {
+    let found = |connection: Connection, started| Ok((connection.starting_successors(), started));
     if let Some(connection) = Connection::connect(home)? {
-        return Ok((connection, false));
+        return found(connection, false);
     }
     prepare_home(home)?;
     // Whoever else wants a daemon waits here, and then finds it.
     let _lock = lock(&home.spawn_lock())?;
     if let Some(connection) = Connection::connect(home)? {
-        return Ok((connection, false));
+        return found(connection, false);
     }
     announce();
     spawn(home)?;
     match Connection::connect(home)? {
-        Some(connection) => Ok((connection, true)),
+        Some(connection) => found(connection, true),
         None => Err(SpawnError::Gone { socket: home.socket(), log: home.daemon_log() }),
     }
 }
