@@ -1,10 +1,17 @@
 //! The daemon is killed: the next one goes on where it was, and nothing is lost, nobody runs twice.
 
-use std::{collections::BTreeSet, fs};
+use std::{
+    collections::BTreeSet,
+    fs::{self, DirBuilder, File},
+    os::unix::fs::DirBuilderExt,
+};
 
 use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
+    sys::{
+        signal::{Signal, kill},
+        stat::Mode,
+    },
+    unistd::{Pid, mkfifo},
 };
 use rpm_tests::{Rpm, wait_for, wait_until};
 
@@ -307,4 +314,25 @@ fn the_daemons_of_many_deaths_leave_one_of_each() {
         let known: BTreeSet<_> = rpm.jlist().iter().map(rpm_tests::Entry::pid).collect();
         assert_eq!(rpm.children(), known, "{}", rpm.log("rpm"));
     }
+}
+
+#[test]
+fn a_daemon_that_can_write_neither_its_log_nor_its_pid_goes_on() {
+    let rpm = Rpm::new();
+    let (log, pid) = (rpm.home().join("rpm.log"), rpm.home().join("rpm.pid"));
+    DirBuilder::new().mode(0o700).create(rpm.home()).unwrap();
+    fs::create_dir(&pid).unwrap();
+    mkfifo(&log, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+    let reader = File::options().read(true).write(true).open(&log).unwrap();
+    let before = rpm.forever("web", "");
+    let daemon = || -> Vec<i32> { rpm.processes().difference(&rpm.children()).copied().collect() };
+    let first = daemon();
+    assert_eq!(first.len(), 1);
+    // From here on whoever writes there is refused.
+    fs::remove_file(&log).unwrap();
+    drop(reader);
+    rpm.ok("restart web");
+    assert_ne!(rpm.entry("web").pid(), before.pid());
+    assert_eq!(daemon(), first);
+    fs::remove_dir(&pid).unwrap();
 }

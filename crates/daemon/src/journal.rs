@@ -94,21 +94,28 @@ impl Written {
 }
 
 impl Journal {
-    /// Reads what the last daemon of this home has left, if it did not end in good order, and begins a new file.
+    /// Reads what the last daemon of this home has left, if it did not end in good order.
     ///
-    /// The old file stays in place until [`Self::rewrite`]: the caller takes over what it tells first.
+    /// The old file stays in place until [`Self::rewrite`]: the caller takes over what it tells first. If the disk is
+    /// too full for that, the old file goes on, with the room that was set aside for it.
     pub(crate) fn open(home: &Home) -> Result<(Self, Option<Past>), JournalError> {
         let path = home.journal();
         let past = Past::read(&path)?;
-        let file = fresh(&path).map_err(|error| JournalError::Io { path: path.clone(), error })?;
+        let boot = boot_id();
+        // What is noted now cannot stand below a header that names another boot.
+        let goes_on = past.as_ref().filter(|past| past.boot == boot);
+        let file = match goes_on {
+            Some(_) => OpenOptions::new().append(true).open(&path),
+            None => fresh(&path),
+        };
         let journal = Self {
+            file: file.map_err(|error| JournalError::Io { path: path.clone(), error })?,
             path,
-            file,
-            boot: boot_id(),
+            next_environment: goes_on.map_or(0, |past| past.next_environment),
+            length: goes_on.map_or(0, |past| past.length),
+            boot,
             environments: HashMap::new(),
-            next_environment: 0,
             written: HashMap::new(),
-            length: 0,
             limit: 0,
             retry: None,
         };
@@ -209,6 +216,7 @@ impl Journal {
             }
             Err(error) => {
                 // The old file goes on, in which none of this stands.
+                self.cut_off();
                 self.forget_written();
                 self.limit = self.length * 2 + GROWTH;
                 self.failed(&error);
@@ -230,7 +238,7 @@ impl Journal {
             Some(&number) => number,
             None => {
                 let number = self.next_environment;
-                self.next_environment += 1;
+                self.next_environment = number.wrapping_add(1);
                 self.environments.insert(Arc::clone(&process.base_env), number);
                 Record::Env { number, env: Arc::clone(&process.base_env) }.write_to(lines);
                 number
@@ -247,13 +255,20 @@ impl Journal {
                 true
             }
             Err(error) => {
-                // Half a record would make the next one unreadable.
-                let _ = self.file.set_len(self.length);
+                self.cut_off();
                 // An environment with a number may not have been written.
                 self.forget_written();
                 self.failed(&error);
                 false
             }
+        }
+    }
+
+    /// Half a record at the end would make the next one unreadable. A file that has none keeps the room that was set
+    /// aside for it.
+    fn cut_off(&self) {
+        if self.file.metadata().is_ok_and(|file| file.len() > self.length) {
+            let _ = self.file.set_len(self.length);
         }
     }
 
@@ -301,17 +316,31 @@ mod tests {
     use crate::table::Table;
 
     #[test]
+    fn the_file_of_the_daemon_before_goes_on_while_it_cannot_be_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = Home::new(directory.path().into(), Persona::Rpm);
+        fs::create_dir(home.state_dir()).unwrap();
+        let table = two(&home);
+        let [a, b] = [0, 1].map(|id| table.get(ProcessId(id)).unwrap());
+        let (mut before, _) = Journal::open(&home).unwrap();
+        before.rewrite(1, [a].into_iter(), std::iter::empty());
+        // It was killed in the middle of a record.
+        before.file.write_all(b"{\"declared").unwrap();
+        drop(before);
+        fs::create_dir(temporary(&home.journal())).unwrap();
+        let (mut journal, past) = Journal::open(&home).unwrap();
+        assert_eq!(past.unwrap().processes.len(), 1);
+        journal.rewrite(1, [a].into_iter(), std::iter::empty());
+        journal.keep(b);
+        assert_eq!(who(&home), [("a".to_owned(), "a".to_owned()), ("b".to_owned(), "b".to_owned())]);
+    }
+
+    #[test]
     fn a_file_that_cannot_be_replaced_goes_on_with_everybodys_own_environment() {
         let directory = tempfile::tempdir().unwrap();
         let home = Home::new(directory.path().into(), Persona::Rpm);
         fs::create_dir(home.state_dir()).unwrap();
-        let mut table = Table::default();
-        for name in ["a", "b"] {
-            let spec = AppSpec::new(name, "/bin/x".into(), Interpreter::None, "/".into());
-            let mut env = Env::default();
-            env.set("WHO", name);
-            table.declare(Arc::new(spec), Arc::new(env), "u".into(), &home, Now { wall: 0, mono: 0 });
-        }
+        let table = two(&home);
         let [a, b] = [0, 1].map(|id| table.get(ProcessId(id)).unwrap());
         let (mut journal, past) = Journal::open(&home).unwrap();
         assert!(past.is_none());
@@ -322,9 +351,25 @@ mod tests {
         assert!(journal.rewrite_due().is_some(), "it is tried again");
         journal.keep(b);
         fs::remove_dir(&blocked).unwrap();
+        assert_eq!(who(&home), [("a".to_owned(), "a".to_owned()), ("b".to_owned(), "b".to_owned())]);
+    }
+
+    /// Two processes, each with its name in an environment of its own.
+    fn two(home: &Home) -> Table {
+        let mut table = Table::default();
+        for name in ["a", "b"] {
+            let spec = AppSpec::new(name, "/bin/x".into(), Interpreter::None, "/".into());
+            let mut env = Env::default();
+            env.set("WHO", name);
+            table.declare(Arc::new(spec), Arc::new(env), "u".into(), home, Now { wall: 0, mono: 0 });
+        }
+        table
+    }
+
+    /// The names of those whom the file knows, and what their environments say.
+    fn who(home: &Home) -> Vec<(String, String)> {
         let kept = Past::read(&home.journal()).unwrap().unwrap().processes;
-        let who: Vec<_> =
-            kept.iter().map(|kept| (&*kept.spec.name, kept.base_env.get("WHO").unwrap())).collect();
-        assert_eq!(who, [("a", &"a".to_owned()), ("b", &"b".to_owned())]);
+        let who = |kept: &Kept| (kept.spec.name.clone(), kept.base_env.get("WHO").unwrap().to_owned());
+        kept.iter().map(who).collect()
     }
 }

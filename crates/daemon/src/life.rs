@@ -118,7 +118,10 @@ fn live(home: &Home, handover: Option<Handover>, ready: &mut Option<Readiness>) 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = server::listener(lifeline.listener.try_clone()?)?;
-        fs::write(&pid_file, std::process::id().to_string()).map_err(at(&pid_file))?;
+        // For others to read; a full disk is no reason to be no daemon.
+        if let Err(error) = fs::write(&pid_file, std::process::id().to_string()) {
+            tracing::warn!("{}: {error}", pid_file.display());
+        }
         tracing::info!(
             "{} {} is up: home {}, pid {}",
             home.persona().title(),
@@ -205,6 +208,8 @@ impl Readiness {
 /// The daemon's own log, which its starter has put on standard error: PM2's form, `<date>: RPM log: <message>`.
 fn log_to_stderr(title: &'static str) {
     let subscriber = tracing_subscriber::fmt()
+        // On a full disk it would say on standard error that it cannot write there, and panic when it cannot.
+        .log_internal_errors(false)
         .with_max_level(tracing::Level::INFO)
         .with_writer(io::stderr)
         .event_format(Pm2Line { title })

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How long something that takes milliseconds may take before it counts as failed.
-const LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
 /// Between two looks at a pid file. Without a pause this program would keep a CPU, and the locks of the file, from
 /// whoever is to write it: on two CPUs that doubles what is measured.
@@ -91,7 +91,8 @@ impl Manager {
         self.run(args).map(drop)
     }
 
-    fn home(&self) -> PathBuf {
+    /// Its home.
+    pub(crate) fn home(&self) -> PathBuf {
         self.directory.join("home")
     }
 
@@ -156,7 +157,7 @@ impl Manager {
     }
 
     /// The pids of the sleeps, as the pid files tell them; fails unless all of them live.
-    fn pids(&self) -> Outcome<Vec<i32>> {
+    pub(crate) fn pids(&self) -> Outcome<Vec<i32>> {
         let pids: Vec<i32> = self.pid_files.iter().filter_map(|file| read_pid(file)).collect();
         let alive = pids.iter().filter(|&&pid| is_alive(pid)).count();
         if alive == self.workload.processes {

@@ -3,6 +3,8 @@
 mod cluster;
 mod history;
 mod main;
+mod soak;
+mod survival;
 
 use std::{
     io::{self, Write},
@@ -23,6 +25,10 @@ pub(crate) enum Suite {
     Cluster,
     /// The history of 100,000 runs: appending, asking, its size.
     History,
+    /// 10,000 restarts and 1,000,000 log lines through one daemon: its memory, descriptors and journal.
+    Soak,
+    /// Taking over after `kill -9`, `update`, and the journal of a start.
+    Survival,
 }
 
 /// How to take them.
@@ -45,6 +51,8 @@ impl Suite {
             Self::Main => main::run(plan),
             Self::Cluster => cluster::run(plan),
             Self::History => history::run(plan),
+            Self::Soak => soak::run(plan),
+            Self::Survival => survival::run(plan),
         }
     }
 }

@@ -43,6 +43,12 @@ pub(crate) fn resident_memory(pid: i32) -> Outcome<u64> {
         .ok_or_else(|| Failure::Unexpected(format!("process {pid} ended while it was measured")))
 }
 
+/// How many descriptors `pid` has open.
+pub(crate) fn open_descriptors(pid: i32) -> Outcome<usize> {
+    let gone = |_| Failure::Unexpected(format!("process {pid} ended while it was measured"));
+    Ok(fs::read_dir(format!("/proc/{pid}/fd")).map_err(gone)?.count())
+}
+
 /// The number behind `name` in `/proc/<pid>/status`.
 fn status_field(status: &str, name: &str) -> Option<u64> {
     status.lines().find_map(|line| {

@@ -12,6 +12,7 @@ mod faults;
 mod lines;
 mod options;
 mod procs;
+mod producer;
 mod random;
 mod stage;
 mod table;
@@ -67,11 +68,19 @@ fn run(options: &Options) -> Outcome<bool> {
             .map_or(0, |now| now.as_micros() as u64 % 1_000_000)
     });
     let rpm = options.rpm()?;
-    say(&format!("{} rounds, {} apps, --seed {seed}, {}", options.rounds, options.apps, rpm.display()));
     let parent = options.directory.clone().unwrap_or_else(std::env::temp_dir);
     let directory =
         tempfile::Builder::new().prefix("rpm-chaos-").tempdir_in(&parent).map_err(at(&parent))?.keep();
-    let outcome = play(options, seed, &faults, &rpm, &directory);
+    let outcome = match options.producer {
+        Some(lines) => {
+            say(&format!("{lines} lines, --seed {seed}, {}", rpm.display()));
+            producer::show(&rpm, &directory, lines, seed).and_then(|(text, is_right)| {
+                io::stdout().write_all(text.as_bytes()).map_err(doing("writing the table"))?;
+                Ok(is_right)
+            })
+        }
+        None => play(options, seed, &faults, &rpm, &directory),
+    };
     if matches!(outcome, Ok(true)) {
         fs::remove_dir_all(&directory).map_err(at(&directory))?;
     } else {
@@ -81,6 +90,7 @@ fn run(options: &Options) -> Outcome<bool> {
 }
 
 fn play(options: &Options, seed: u64, faults: &[Fault], rpm: &Path, directory: &Path) -> Outcome<bool> {
+    say(&format!("{} rounds, {} apps, --seed {seed}, {}", options.rounds, options.apps, rpm.display()));
     let began = Instant::now();
     let processes = options.apps as usize;
     let mut rounds: Vec<Round> = Vec::new();

@@ -32,6 +32,9 @@ pub(crate) struct Options {
     /// The rpm to test [default: the one beside this program]
     #[arg(long, value_name = "PATH")]
     rpm: Option<PathBuf>,
+    /// Instead of rounds: a producer of so many lines, whose log is rotated and whose daemon is killed again and again
+    #[arg(long, value_name = "LINES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) producer: Option<u64>,
     /// Where homes are made; what is left of one that was violated stays there
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) directory: Option<PathBuf>,

@@ -115,7 +115,8 @@ impl World {
     /// Starts a verb.
     pub(crate) fn begin(&self, words: &[&str]) -> Outcome<Running> {
         self.verbs.set(self.verbs.get() + 1);
-        let said = self.directory.join(format!("said-{}", self.verbs.get() % 16));
+        // Beside the world: that may have no space left.
+        let said = self.directory.with_extension(format!("said-{}", self.verbs.get() % 16));
         let out = File::create(&said).map_err(at(&said))?;
         let error = out.try_clone().map_err(at(&said))?;
         let mut command = Command::new(&self.rpm);

@@ -29,6 +29,10 @@ pub(crate) struct Past {
     pub processes: Vec<Kept>,
     /// Runs that were to end.
     pub given_away: Vec<GivenAway>,
+    /// No environment of the file has this number, nor a higher one.
+    pub next_environment: u32,
+    /// Bytes of its whole lines.
+    pub length: u64,
 }
 
 /// One process as it was.
@@ -159,7 +163,10 @@ impl Past {
                 log_ends,
             });
         }
-        Ok((Some(Self { boot: header.boot, next_id, processes, given_away }), damaged))
+        let next_environment = environments.keys().max().map_or(0, |&last| last.saturating_add(1));
+        let length = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end as u64 + 1);
+        let boot = header.boot;
+        Ok((Some(Self { boot, next_id, processes, given_away, next_environment, length }), damaged))
     }
 }
 

@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io::{ErrorKind, Write},
     path::Path,
+    process::Command,
 };
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -35,6 +36,11 @@ pub(super) fn fill(scene: &mut Scene<'_>) -> Outcome<Told> {
     let none: Option<&str> = None;
     mount(none, &directory, Some("tmpfs"), MsFlags::empty(), Some(SIZE)).map_err(at(&directory))?;
     let told = live_through(&scene.stage.world.rpm, &directory, scene.random);
+    if told.as_ref().is_ok_and(|told| !told.violations.is_empty()) {
+        // It goes with this program.
+        let kept = scene.directory.join("small-kept");
+        let _ = Command::new("cp").arg("-rT").args([&directory, &kept]).status();
+    }
     umount2(&directory, MntFlags::MNT_DETACH).map_err(at(&directory))?;
     told
 }
