@@ -105,9 +105,9 @@ impl Connection {
         let mut frames = Vec::new();
         if self.hello_within.is_some() {
             let pid = std::process::id() as i32;
-            frames = frame::encode(&Hello { protocol: PROTOCOL, version: VERSION.to_owned(), pid })?;
+            frame::append(&mut frames, &Hello { protocol: PROTOCOL, version: VERSION.to_owned(), pid })?;
         }
-        frames.extend(frame::encode(request)?);
+        frame::append(&mut frames, request)?;
         if let Some(limit) = self.hello_within {
             self.stream.get_ref().set_send_timeout(Some(limit))?;
         }

@@ -21,14 +21,31 @@ pub enum FrameError {
 
 /// `message` as a whole frame.
 pub fn encode(message: &impl Serialize) -> Result<Vec<u8>, FrameError> {
-    let mut frame = vec![0; HEADER];
-    serde_json::to_writer(&mut frame, message)?;
-    let payload = frame.len() - HEADER;
-    if payload > MAX_PAYLOAD {
-        return Err(FrameError::TooLong(payload));
-    }
-    frame[..HEADER].copy_from_slice(&(payload as u32).to_le_bytes());
+    let mut frame = Vec::new();
+    append(&mut frame, message)?;
     Ok(frame)
+}
+
+/// Puts `message` behind the `frames`, which are as they were if it is refused.
+pub fn append(frames: &mut Vec<u8>, message: &impl Serialize) -> Result<(), FrameError> {
+    let header = frames.len();
+    frames.extend([0; HEADER]);
+    let begin = frames.len();
+    let written = serde_json::to_writer(&mut *frames, message).map_err(FrameError::from);
+    let written = written.and_then(|()| match frames.len() - begin {
+        payload if payload > MAX_PAYLOAD => Err(FrameError::TooLong(payload)),
+        payload => Ok(payload),
+    });
+    match written {
+        Ok(payload) => {
+            frames[header..begin].copy_from_slice(&(payload as u32).to_le_bytes());
+            Ok(())
+        }
+        Err(error) => {
+            frames.truncate(header);
+            Err(error)
+        }
+    }
 }
 
 /// The length of the payload that follows `header`.
@@ -54,12 +71,18 @@ mod tests {
         assert_eq!(frame, b"\x04\0\0\0\"hi\"");
         assert_eq!(payload_length([4, 0, 0, 0]).unwrap(), 4);
         assert_eq!(decode::<String>(&frame[HEADER..]).unwrap(), "hi");
+        let mut frames = frame.clone();
+        append(&mut frames, &"hi").unwrap();
+        assert_eq!(frames, [frame.clone(), frame].concat());
     }
 
     #[test]
     fn giants_and_garbage_are_refused() {
         assert!(matches!(payload_length([0xff; 4]), Err(FrameError::TooLong(_))));
         assert!(matches!(encode(&"x".repeat(MAX_PAYLOAD)), Err(FrameError::TooLong(_))));
+        let mut frames = vec![7];
+        assert!(append(&mut frames, &"x".repeat(MAX_PAYLOAD)).is_err());
+        assert_eq!(frames, [7]);
         assert!(matches!(decode::<String>(b"{"), Err(FrameError::Malformed(_))));
     }
 }

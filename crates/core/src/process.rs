@@ -2,6 +2,7 @@
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use crate::{AppSpec, Bytes, Env, ExecMode, HealthReport, HealthState, Status, Why};
@@ -68,13 +69,13 @@ pub struct ProcessSummary {
     /// Its number.
     pub id: ProcessId,
     /// Its app's name.
-    pub name: String,
+    pub name: CompactString,
     /// Its app's namespace.
     #[serde(default = "default_namespace", skip_serializing_if = "is_default_namespace")]
-    pub namespace: String,
+    pub namespace: CompactString,
     /// Its app's version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
+    pub version: Option<CompactString>,
     /// Fork or cluster.
     #[serde(default, skip_serializing_if = "is_default")]
     pub exec_mode: ExecMode,
@@ -94,7 +95,7 @@ pub struct ProcessSummary {
     pub memory: Bytes,
     /// The user it runs for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
+    pub user: Option<CompactString>,
     /// Whether files are watched for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub watching: bool,
@@ -106,8 +107,8 @@ pub struct ProcessSummary {
     pub module: bool,
 }
 
-fn default_namespace() -> String {
-    "default".to_owned()
+fn default_namespace() -> CompactString {
+    CompactString::const_new("default")
 }
 
 fn is_default_namespace(namespace: &str) -> bool {

@@ -41,6 +41,7 @@ use tokio::{
 use crate::{
     alarm::Alarm,
     clock::Now,
+    code,
     descriptors::{Limit, Reserve},
     handover::{Handover, Lifeline},
     history::History,
@@ -65,7 +66,8 @@ use crate::{
 };
 
 use self::{
-    checking::Checks, depending::Dependents, reloading::Rolling, rotating::Rotator, waiting::Waiting,
+    checking::Checks, depending::Dependents, history::Unread, reloading::Rolling, rotating::Rotator,
+    waiting::Waiting,
 };
 
 /// How long the queue is worked on before the inputs are looked at again.
@@ -191,6 +193,8 @@ pub(crate) struct God {
     watcher: Watcher,
     rotator: Rotator,
     history: History,
+    /// Runs whose last words are still to be read.
+    unread: Vec<Unread>,
     /// Nothing new is started, and the loop ends when the table is empty. Holds those who asked for it.
     ending: Option<Vec<Replies>>,
 }
@@ -222,6 +226,7 @@ impl God {
         let rotator = Rotator::new(Rotation::of(&home), log_reports);
         let mut god = Self {
             history: History::of(&home),
+            unread: Vec::new(),
             seen: Seen::load(home.ticks()),
             home,
             table: Table::default(),
@@ -254,8 +259,10 @@ impl God {
         god.begin(past, handover)?;
         ready();
         service::tell("READY=1");
+        code::release();
         loop {
             god.work();
+            god.read_last_words();
             god.history.flush();
             if god.table.is_empty()
                 && god.queue.is_empty()

@@ -8,6 +8,7 @@ mod cgroup;
 mod checkup;
 mod child_env;
 mod clock;
+mod code;
 mod confinement;
 mod descriptors;
 mod dump;

@@ -147,8 +147,7 @@ struct Talk {
 
 impl Talk {
     fn say(&mut self, message: &impl serde::Serialize) -> Result<(), Broken> {
-        self.unsent.extend(frame::encode(message)?);
-        Ok(())
+        Ok(frame::append(&mut self.unsent, message)?)
     }
 
     async fn flush(&mut self) -> Result<(), Broken> {

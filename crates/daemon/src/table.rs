@@ -25,6 +25,7 @@ use crate::{
     journal::{GivenAway, Kept},
     logs::{self, Ends, LogPaths, Pump},
     machine::{Life, Phase, Policy, Run},
+    meter::Sample,
     ready::Signs,
     reap::Used,
     tree::{self, Member},
@@ -108,6 +109,8 @@ pub(crate) struct Attached {
     pub resolved: Option<Box<Env>>,
     /// Who holds it to its limits on memory and CPU.
     pub confinement: Confinement,
+    /// What the last look at what it uses has found.
+    pub sample: Option<Sample>,
 }
 
 /// Both streams of a process whose lines need work, and what they were made for.

@@ -53,7 +53,7 @@ pub(crate) fn of_processes(processes: &[ProcessInfo], streams: Streams) -> Vec<S
         ];
         for (_, stream, path) in wanted.into_iter().filter(|(wanted, ..)| *wanted) {
             if path != Path::new("/dev/null") && sources.iter().all(|source| source.path != *path) {
-                let (id, name) = (process.summary.id, process.summary.name.clone());
+                let (id, name) = (process.summary.id, process.summary.name.to_string());
                 let process = Some(ProcessRef { id, name });
                 sources.push(Source { path: path.clone(), stream, label: label.clone(), process });
             }

@@ -337,7 +337,7 @@ impl Model {
     /// `action` on the selected process.
     fn order(&mut self, action: Action) -> Option<Order> {
         let row = self.list.selected()?;
-        let order = Order { action, process: row.id, name: row.name.clone() };
+        let order = Order { action, process: row.id, name: row.name.to_string() };
         // A number selects an app or a namespace that is called so, before the process that has it.
         let id = row.id.to_string();
         if self.list.all().iter().any(|row| row.name == id || row.namespace == id) {

@@ -10,9 +10,9 @@ pub(crate) fn row(id: u32, name: &str, status: Status) -> ProcessSummary {
     let runs = status == Status::Online;
     ProcessSummary {
         id: id.into(),
-        name: name.to_owned(),
-        namespace: "default".to_owned(),
-        version: (id == 1).then(|| "1.2.3".to_owned()),
+        name: name.into(),
+        namespace: "default".into(),
+        version: (id == 1).then(|| "1.2.3".into()),
         exec_mode: if id == 1 { ExecMode::Cluster } else { ExecMode::Fork },
         pid: if runs { 4242 + id as i32 } else { 0 },
         pm_uptime: NOW - 90_000,
@@ -20,7 +20,7 @@ pub(crate) fn row(id: u32, name: &str, status: Status) -> ProcessSummary {
         status,
         cpu: if runs { 12.54 } else { 0.0 },
         memory: Bytes(if runs { 53_791_949 } else { 0 }),
-        user: Some("me".to_owned()),
+        user: Some("me".into()),
         watching: id == 1,
         health: None,
         module: false,

@@ -69,7 +69,7 @@ fn answer(context: &mut Context, line: &str) {
     let typed = line.get(..point.min(line.len())).unwrap_or(line);
     let processes = || match context.connect() {
         Ok(Some(mut connection)) => context::rows(&mut connection)
-            .map(|rows| rows.into_iter().flat_map(|row| [row.name, row.id.to_string()]).collect())
+            .map(|rows| rows.into_iter().flat_map(|row| [row.name.into(), row.id.to_string()]).collect())
             .unwrap_or_default(),
         _ => Vec::new(),
     };

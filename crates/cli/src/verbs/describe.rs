@@ -83,7 +83,7 @@ fn last_runs(context: &Context, process: &ProcessInfo) -> Vec<Run> {
     if context.persona() != Persona::Rpm {
         return Vec::new();
     }
-    let whose = vec![Whose::Process(process.summary.id, process.summary.name.clone())];
+    let whose = vec![Whose::Process(process.summary.id, process.summary.name.to_string())];
     let query = Query { whose, limit: Some(RUNS), ..Query::default() };
     // `history` tells why they cannot be read.
     let mut runs = runs::find(&context.home, &query).unwrap_or_default();

@@ -168,7 +168,7 @@ pub(super) fn load_all(
         let mut there: HashSet<String> =
             loaded.iter().flat_map(|file| &file.apps).map(|app| app.name.clone()).collect();
         if let Some(mut connection) = context.connect()? {
-            there.extend(context::rows(&mut connection)?.into_iter().map(|row| row.name));
+            there.extend(context::rows(&mut connection)?.into_iter().map(|row| row.name.into()));
         }
         for file in &loaded {
             file.resolve(|name| there.contains(name)).map_err(|error| apps::tell(context.out, &error))?;

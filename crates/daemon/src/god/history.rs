@@ -9,10 +9,21 @@ use rpm_history::{Key, Run as Noted, record::has_failed};
 use super::{God, reply};
 use crate::{
     clock::Now,
-    logs::Ends,
+    logs::{Ends, LogPaths},
     machine::{Ended, Run},
     reap::Used,
 };
+
+/// A run that has failed, and whose last words are in its logs.
+pub(super) struct Unread {
+    id: ProcessId,
+    /// Its number among the runs of the process.
+    run: u64,
+    key: Key,
+    logs: LogPaths,
+    /// Where they ended when it began.
+    ends: Ends,
+}
 
 impl God {
     /// Notes a run that is over.
@@ -100,18 +111,26 @@ impl God {
     /// Keeps what the run of `id` that has just failed said last.
     fn note_last_words(&mut self, id: ProcessId, key: Key) {
         let Some(process) = self.table.get(id) else { return };
-        // A log that is not its own ends somewhere else by now.
-        let Some(ends) = process.run.log_ends.filter(|_| !process.spec.disable_logs) else { return };
+        let Some(ends) = process.run.log_ends else { return };
         let Some(pumps) = &process.pumps else {
-            let words = ends.words(&process.logs);
-            return self.history.note_words(key, words);
+            let run = process.run.number;
+            return self.unread.push(Unread { id, run, key, logs: process.logs.clone(), ends });
         };
         // Some of it may still be on its way.
         let (out, error) = (pumps.out.settled(), pumps.error.settled());
         let (logs, arriving) = (process.logs.clone(), self.history.later());
         tokio::spawn(async move {
             let _ = (out.await, error.await);
-            let _ = arriving.send((key, Ends::words(ends, &logs)));
+            let _ = arriving.send((key, ends.words(&logs, None)));
         });
+    }
+
+    /// Reads the last words that are in the logs, after all that is urgent: the next run may have begun.
+    pub(super) fn read_last_words(&mut self) {
+        for Unread { id, run, key, logs, ends } in std::mem::take(&mut self.unread) {
+            let next = self.table.get(id).filter(|process| process.run.number != run);
+            let words = ends.words(&logs, next.and_then(|process| process.run.log_ends));
+            self.history.note_words(key, words);
+        }
     }
 }

@@ -23,7 +23,7 @@ impl God {
         let mut processes = self.table.iter().peekable();
         while processes.peek().is_some() {
             let rows =
-                processes.by_ref().take(ROWS).map(|process| process.summary(self.usage(process))).collect();
+                processes.by_ref().take(ROWS).map(|process| process.summary(process.usage())).collect();
             reply(replies, Reply::Rows(rows));
         }
     }
@@ -40,7 +40,7 @@ impl God {
             Ok(ids) => {
                 // A frame for each: an environment may be as large as the kernel lets it be.
                 for process in ids.into_iter().filter_map(|id| self.table.get(id)) {
-                    let usage = self.usage(process);
+                    let usage = process.usage();
                     let mut info = if reveals { process.info(usage) } else { process.public_info(usage) };
                     info.waits_for = self.waits_for(process);
                     reply(replies, Reply::Processes(vec![info]));
@@ -51,23 +51,24 @@ impl God {
 
     /// Reads what the processes use, unless that was done a moment ago.
     pub(super) fn look(&mut self) {
-        let running = |process: &Process| {
+        let subjects = self.table.iter_mut().filter_map(|process| {
             let run = process.life.run()?;
-            Some(Subject { id: process.id, pid: run.pid, started: run.started.mono })
-        };
-        let subjects: Vec<_> = self.table.iter().filter_map(running).collect();
+            Some(Subject { pid: run.pid, started: run.started.mono, sample: &mut process.run.sample })
+        });
         let now = Now::read().mono;
-        if let Err(error) = self.meter.look(&subjects, now, Snapshot::take) {
+        if let Err(error) = self.meter.look(subjects, now, Snapshot::take) {
             tracing::error!("cannot read /proc: {error}");
         }
-    }
-
-    fn usage(&self, process: &Process) -> Usage {
-        process.life.run().map_or_else(Usage::default, |run| self.meter.usage(process.id, run.pid))
     }
 }
 
 impl Process {
+    /// What it used at the last look.
+    pub(super) fn usage(&self) -> Usage {
+        let sample = self.run.sample.as_ref().filter(|_| self.life.run().is_some());
+        sample.map_or_else(Usage::default, |sample| sample.usage)
+    }
+
     /// What the checks of its run have shown.
     pub(crate) fn health(&self) -> Option<&HealthReport> {
         self.checking.as_ref().map(|checking| &checking.checkup.report)
@@ -77,9 +78,9 @@ impl Process {
     fn summary(&self, usage: Usage) -> ProcessSummary {
         ProcessSummary {
             id: self.id,
-            name: self.spec.name.clone(),
-            namespace: self.spec.namespace.clone(),
-            version: self.spec.version.clone(),
+            name: self.spec.name.as_str().into(),
+            namespace: self.spec.namespace.as_str().into(),
+            version: self.spec.version.as_deref().map(Into::into),
             exec_mode: self.spec.exec_mode,
             pid: self.life.run().map_or(0, |run| run.pid),
             pm_uptime: self.life.started_at,
@@ -87,7 +88,7 @@ impl Process {
             status: self.life.status(),
             cpu: usage.cpu,
             memory: usage.memory,
-            user: self.spec.username.clone(),
+            user: self.spec.username.as_deref().map(Into::into),
             watching: !self.spec.watch.is_off(),
             health: self.health().map(|report| report.state),
             module: self.spec.is_module(),

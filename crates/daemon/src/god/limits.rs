@@ -35,9 +35,11 @@ impl God {
         let mut over = Vec::new();
         let mut limited = false;
         for process in self.table.iter() {
-            let Some(run) = process.life.run().filter(|_| process.needs_checks()) else { continue };
+            if process.life.run().is_none() || !process.needs_checks() {
+                continue;
+            }
             limited = true;
-            let memory = self.meter.usage(process.id, run.pid).memory;
+            let memory = process.usage().memory;
             let exceeded = |limit: Option<Bytes>| limit.is_some_and(|limit| memory > limit);
             if exceeded(process.watched_memory()) {
                 over.push((process.id, memory, Over::Hard));

@@ -77,8 +77,7 @@ impl God {
         let Some(process) = self.table.get_mut(id) else { return Err(StartError::Forgotten) };
         let is_second = process.life.run().is_some();
         let resolved = environment::resolve(&process.spec, &process.base_env)?;
-        let Output { stdout, stderr } = prepare_output(process, &self.home)?;
-        let log_ends = Some(Ends::of(&process.logs));
+        let (Output { stdout, stderr }, log_ends) = prepare_output(process, &self.home)?;
         self.rotator.expect(&process.logs);
         process.runs += 1;
         process.outdated = false;
@@ -148,6 +147,7 @@ impl God {
             signs,
             resolved,
             confinement,
+            sample: None,
         };
         if is_second {
             process.second = Some((pid, run));
@@ -179,16 +179,17 @@ fn speaks_ipc(app: &AppSpec) -> bool {
     app.interpreter.is_node() || is_bun || app.readiness() == Some(Ready::Ipc) || app.shutdown_with_message
 }
 
-/// Where the next run writes to.
-fn prepare_output(process: &mut Process, home: &Home) -> Result<Output, LogError> {
+/// Where the next run writes to, and where its logs end now, if it has some.
+fn prepare_output(process: &mut Process, home: &Home) -> Result<(Output, Option<Ends>), LogError> {
     prepare_pumps(process, home)?;
     match &process.pumps {
-        Some(pumps) => Ok(Output {
-            stdout: pumps.out.open_for_child()?.into(),
-            stderr: pumps.error.open_for_child()?.into(),
-        }),
-        None if process.spec.disable_logs => Output::none(&process.logs),
-        None => Output::direct(&process.logs),
+        Some(pumps) => {
+            let stdout = pumps.out.open_for_child()?.into();
+            let stderr = pumps.error.open_for_child()?.into();
+            Ok((Output { stdout, stderr }, Some(Ends::of(&process.logs))))
+        }
+        None if process.spec.disable_logs => Ok((Output::none(&process.logs)?, None)),
+        None => Output::direct(&process.logs).map(|(output, ends)| (output, Some(ends))),
     }
 }
 

@@ -27,18 +27,40 @@ pub(crate) struct Ends {
 impl Ends {
     /// Where they end now.
     pub(crate) fn of(logs: &LogPaths) -> Self {
-        // One that cannot be read has nothing to be told of.
-        let end = |path| Log::open(path).map_or(0, |log| log.cut + log.length);
-        Self { out: end(&logs.out), error: if logs.error == logs.out { 0 } else { end(&logs.error) } }
+        let open = |path| Log::open(path).map(|log| log.file).ok();
+        let error = if logs.error == logs.out { None } else { open(&logs.error) };
+        Self::of_files(open(&logs.out).as_ref(), error.as_ref())
     }
 
-    /// The last lines that came since.
-    pub(crate) fn words(self, logs: &LogPaths) -> Words {
-        let lines = |path, from| Log::open(path).and_then(|log| log.last(from)).unwrap_or_default();
-        let out = lines(&logs.out, self.out);
-        let error = if logs.error == logs.out { Vec::new() } else { lines(&logs.error, self.error) };
-        Words { out, error }
+    /// Where these end now; there is none for errors where both streams have one.
+    pub(crate) fn of_files(out: Option<&File>, error: Option<&File>) -> Self {
+        // One that cannot be read has nothing to be told of.
+        let end = |file: Option<&File>| file.and_then(|file| end_of(file).ok()).unwrap_or(0);
+        Self { out: end(out), error: end(error) }
     }
+
+    /// The last lines that came since: before those of the next run, if there is one already.
+    pub(crate) fn words(self, logs: &LogPaths, next: Option<Self>) -> Words {
+        let lines = |path, from, until: Option<u64>| {
+            // Emptied before the next run began.
+            let from = if until.is_some_and(|until| until < from) { 0 } else { from };
+            Log::open(path).and_then(|log| log.last(from, until)).unwrap_or_default()
+        };
+        let out = lines(&logs.out, self.out, next.map(|next| next.out));
+        if logs.error == logs.out {
+            return Words { out, error: Vec::new() };
+        }
+        Words { out, error: lines(&logs.error, self.error, next.map(|next| next.error)) }
+    }
+}
+
+/// Where a plain file ends, counted from the first byte that was ever written to it.
+fn end_of(file: &File) -> io::Result<u64> {
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    Ok(read_mark(file).bytes + meta.len())
 }
 
 /// A plain file: what else an app may write to cannot be read a second time, or would keep the daemon waiting.
@@ -62,12 +84,15 @@ impl Log {
         Ok(Self { length: meta.len(), cut: cut.bytes, blank: cut.blank, file })
     }
 
-    /// The last lines behind the place `from`.
-    fn last(&self, from: u64) -> io::Result<Vec<String>> {
+    /// The last lines behind the place `from`, and before `until`.
+    fn last(&self, from: u64, until: Option<u64>) -> io::Result<Vec<String>> {
+        let end = self.cut + self.length;
         // Behind its end: it was emptied since, or is another file.
-        let from = if from > self.cut + self.length { 0 } else { from.saturating_sub(self.cut) };
-        let from = from.max(self.blank).max(self.length.saturating_sub(BYTES as u64));
-        let mut bytes = vec![0; self.length.saturating_sub(from) as usize];
+        let from = if from > end { 0 } else { from.saturating_sub(self.cut) };
+        let length =
+            until.filter(|&until| until <= end).map_or(self.length, |until| until.saturating_sub(self.cut));
+        let from = from.max(self.blank).max(length.saturating_sub(BYTES as u64));
+        let mut bytes = vec![0; length.saturating_sub(from) as usize];
         let mut read = 0;
         while read < bytes.len() {
             match self.file.read_at(&mut bytes[read..], from + read as u64)? {
@@ -101,11 +126,30 @@ mod tests {
         let logs = logs(&directory);
         append(&logs.out, "of another run\n");
         let ends = Ends::of(&logs);
-        assert!(ends.words(&logs).is_empty());
+        assert!(ends.words(&logs, None).is_empty());
         append(&logs.out, "one\ntwo");
         append(&logs.error, "three\n");
-        let words = ends.words(&logs);
+        let words = ends.words(&logs, None);
         assert_eq!((words.out, words.error), (vec!["one".into(), "two".into()], vec!["three".into()]));
+    }
+
+    #[test]
+    fn what_the_next_run_said_is_not_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let logs = logs(&directory);
+        let ends = Ends::of(&logs);
+        append(&logs.out, "one\n");
+        append(&logs.error, "two\n");
+        let next = Ends::of(&logs);
+        append(&logs.out, "of the next\n");
+        let words = ends.words(&logs, Some(next));
+        assert_eq!((words.out, words.error), (vec!["one".into()], vec!["two".into()]));
+        assert_eq!(next.words(&logs, None).out, ["of the next"]);
+        // The log was emptied while it ran.
+        fs::write(&logs.out, "b\n").unwrap();
+        let next = Ends::of(&logs);
+        append(&logs.out, "of the next\n");
+        assert_eq!(Ends { out: 4, error: 0 }.words(&logs, Some(next)).out, ["b"]);
     }
 
     #[test]
@@ -115,14 +159,14 @@ mod tests {
         append(&logs.out, &"of another run\n".repeat(1_000));
         let ends = Ends::of(&logs);
         fs::write(&logs.out, "after\n").unwrap();
-        assert_eq!(ends.words(&logs).out, ["after"]);
+        assert_eq!(ends.words(&logs, None).out, ["after"]);
         // As rotation leaves it: the mark tells how much is gone.
         append(&logs.out, &"of another run\n".repeat(10_000));
         let ends = Ends::of(&logs);
         append(&logs.out, "mine\n");
         let (archive, plan) = (directory.path().join("archive"), directory.path().join("plan"));
         if super::super::cut::rotate(&logs.out, &archive, &plan).unwrap() {
-            assert_eq!(ends.words(&logs).out, ["mine"]);
+            assert_eq!(ends.words(&logs, None).out, ["mine"]);
         }
     }
 
@@ -133,7 +177,7 @@ mod tests {
         let ends = Ends::of(&logs);
         append(&logs.out, &"x".repeat(100_000));
         append(&logs.error, &"line\n".repeat(10_000));
-        let words = ends.words(&logs);
+        let words = ends.words(&logs, None);
         assert_eq!((words.out[0].len(), words.error.len()), (BYTES, rpm_history::words::LINES));
     }
 
@@ -142,6 +186,6 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let logs = LogPaths { out: "/dev/null".into(), error: directory.path().join("fifo"), combined: None };
         nix::unistd::mkfifo(&logs.error, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert!(Ends::of(&logs).words(&logs).is_empty());
+        assert!(Ends::of(&logs).words(&logs, None).is_empty());
     }
 }

@@ -81,15 +81,18 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Straight into the files; one descriptor for both where they are the same.
-    pub(crate) fn direct(paths: &LogPaths) -> Result<Self, LogError> {
-        let stdout: OwnedFd = open(&paths.out)?.into();
-        let stderr = if paths.out == paths.error {
-            stdout.try_clone().map_err(|error| LogError { path: paths.error.clone(), error })?
+    /// Straight into the files, of which it is told where they end; one descriptor for both where they are the same.
+    pub(crate) fn direct(paths: &LogPaths) -> Result<(Self, Ends), LogError> {
+        let stdout = open(&paths.out)?;
+        let (stderr, ends) = if paths.out == paths.error {
+            let stderr = stdout.try_clone().map_err(|error| LogError { path: paths.error.clone(), error })?;
+            (stderr, Ends::of_files(Some(&stdout), None))
         } else {
-            open(&paths.error)?.into()
+            let stderr = open(&paths.error)?;
+            let ends = Ends::of_files(Some(&stdout), Some(&stderr));
+            (stderr, ends)
         };
-        Ok(Self { stdout, stderr })
+        Ok((Self { stdout: stdout.into(), stderr: stderr.into() }, ends))
     }
 
     /// Nowhere. The files are there all the same, as in PM2.

@@ -130,8 +130,10 @@ impl Daemon {
     fn watched(&self, table: &[ProcessInfo]) -> Vec<Process> {
         let mut names: Vec<&str> = self.settings.processes.iter().map(String::as_str).collect();
         names.extend(self.declared().map(|app| app.name.as_str()));
-        let of_namespaces =
-            table.iter().filter(|info| self.settings.namespaces.contains(&info.summary.namespace));
+        let is_of = |info: &&ProcessInfo| {
+            self.settings.namespaces.iter().any(|namespace| *namespace == info.summary.namespace)
+        };
+        let of_namespaces = table.iter().filter(is_of);
         names.extend(of_namespaces.map(|info| info.summary.name.as_str()));
         names.sort_unstable();
         names.dedup();
@@ -233,13 +235,14 @@ impl Daemon {
         let mut started = 0;
         for path in &self.settings.ecosystem_files {
             let Some(Declared { apps: Ok(apps), .. }) = self.files.get(path) else { continue };
-            let apps: Vec<_> = apps.iter().filter(|app| own.as_ref() != Some(&app.name)).cloned().collect();
+            let apps: Vec<_> =
+                apps.iter().filter(|app| own.as_deref() != Some(app.name.as_str())).cloned().collect();
             match self.start(apps) {
                 Ok(count) => started += count,
                 Err(error) => faults.push(format!("{}: {error}", path.display())),
             }
         }
-        let declared = |name: &String| self.declared().any(|app| app.name == *name);
+        let declared = |name: &str| self.declared().any(|app| app.name == name);
         let rest: Vec<_> = ran.iter().filter(|process| !declared(&process.name)).collect();
         for process in &rest {
             faults.extend(self.act(Action::Start, &process.id.to_string()).err());
