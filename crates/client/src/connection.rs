@@ -1,7 +1,8 @@
 //! One connection to a daemon.
 
 use std::{
-    io::{self, BufReader, Read, Write},
+    io::{self, Read, Write},
+    ops::Range,
     os::unix::fs::MetadataExt,
     path::Path,
     time::Duration,
@@ -16,6 +17,7 @@ use rpm_core::{
     frame::{self, HEADER},
     protocol::{Failure, Hello, PROTOCOL, Reply, Request},
 };
+use rustix::{buffer::spare_capacity, io::Errno};
 
 use crate::error::{ClientError, ConnectError, user_name};
 
@@ -26,21 +28,25 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// for the process to end.
 const HELLO_LIMIT: Duration = Duration::from_secs(5);
 
+/// What is received at once, at most: the list of some hundred processes.
+const RECEIVED: usize = 32 << 10;
+
 /// Longest path of a socket on Linux, less the final zero.
 const MAX_SOCKET_PATH: usize = 107;
 
 /// A connection to the daemon of one home.
 #[derive(Debug)]
 pub struct Connection {
-    stream: BufReader<Stream>,
+    stream: Stream,
     home: Home,
     /// Where the daemon dies before it was asked anything, another one may be started.
     may_start: bool,
     /// How long the daemon's hello may take; `None` once it has come. Ours travels with the first request, which
     /// saves a verb one round trip.
     hello_within: Option<Duration>,
-    /// The payload of the last frame; kept for its memory.
-    payload: Vec<u8>,
+    /// What has come, and how much of it was read.
+    received: Vec<u8>,
+    taken: usize,
 }
 
 impl Connection {
@@ -57,11 +63,12 @@ impl Connection {
         }
         match open(&socket) {
             Ok(stream) => Ok(Some(Self {
-                stream: BufReader::with_capacity(16 << 10, stream),
+                stream,
                 home: home.clone(),
                 may_start: false,
                 hello_within: Some(limit),
-                payload: Vec::new(),
+                received: Vec::new(),
+                taken: 0,
             })),
             Err(error) => match error.kind() {
                 // Refused: the file of a daemon that died.
@@ -109,9 +116,9 @@ impl Connection {
         }
         frame::append(&mut frames, request)?;
         if let Some(limit) = self.hello_within {
-            self.stream.get_ref().set_send_timeout(Some(limit))?;
+            self.stream.set_send_timeout(Some(limit))?;
         }
-        match self.stream.get_mut().write_all(&frames) {
+        match self.stream.write_all(&frames) {
             // A daemon that refuses us says why and closes, perhaps before it has read all: the reason comes below.
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(self.broken(error)),
             _ => {}
@@ -131,27 +138,50 @@ impl Connection {
 
     /// A daemon of another version can be asked for one thing: to give its place away.
     fn read_hello(&mut self, limit: Duration, any_version: bool) -> Result<(), ClientError> {
-        self.stream.get_ref().set_recv_timeout(Some(limit))?;
-        self.read_payload()?;
-        self.stream.get_ref().set_recv_timeout(None)?;
-        match frame::decode::<Hello>(&self.payload) {
+        self.stream.set_recv_timeout(Some(limit))?;
+        let payload = self.read_frame()?;
+        self.stream.set_recv_timeout(None)?;
+        match frame::decode::<Hello>(&self.received[payload.clone()]) {
             Ok(hello) if hello.protocol == PROTOCOL || any_version => Ok(()),
             Ok(hello) => {
                 Err(ClientError::OtherVersion { ours: VERSION, theirs: hello.version, pid: hello.pid })
             }
             // Who is refused at the door gets the reason instead of a hello.
-            Err(malformed) => match frame::decode::<Reply>(&self.payload) {
+            Err(malformed) => match frame::decode::<Reply>(&self.received[payload]) {
                 Ok(Reply::Failed(failure)) => Err(failure.into()),
                 _ => Err(malformed.into()),
             },
         }
     }
 
-    fn read_payload(&mut self) -> Result<(), ClientError> {
+    /// Where the payload of the next frame lies in what was received.
+    fn read_frame(&mut self) -> Result<Range<usize>, ClientError> {
+        self.receive(HEADER).map_err(|error| self.broken(error))?;
         let mut header = [0; HEADER];
-        self.stream.read_exact(&mut header).map_err(|error| self.broken(error))?;
-        self.payload.resize(frame::payload_length(header)?, 0);
-        self.stream.read_exact(&mut self.payload).map_err(|error| self.broken(error))
+        header.copy_from_slice(&self.received[self.taken..self.taken + HEADER]);
+        let length = frame::payload_length(header)?;
+        self.receive(HEADER + length).map_err(|error| self.broken(error))?;
+        let begin = self.taken + HEADER;
+        self.taken = begin + length;
+        Ok(begin..self.taken)
+    }
+
+    /// Waits until so many bytes are there that were not read yet.
+    fn receive(&mut self, bytes: usize) -> io::Result<()> {
+        if self.received.len() - self.taken < bytes {
+            self.received.drain(..self.taken);
+            self.taken = 0;
+        }
+        let Stream::UdSocket(socket) = &self.stream;
+        while self.received.len() - self.taken < bytes {
+            self.received.reserve(RECEIVED.max(bytes - self.received.len()));
+            match rustix::io::read(socket, spare_capacity(&mut self.received)) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     fn broken(&self, error: io::Error) -> ClientError {
@@ -160,7 +190,7 @@ impl Connection {
                 ClientError::Closed { log: self.home.daemon_log() }
             }
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                let pid = self.stream.get_ref().peer_creds().ok().and_then(|peer| peer.pid());
+                let pid = self.stream.peer_creds().ok().and_then(|peer| peer.pid());
                 ClientError::Hung { socket: self.home.socket(), pid }
             }
             _ => error.into(),
@@ -186,8 +216,8 @@ impl Iterator for Replies<'_> {
         }
         let reply = self
             .connection
-            .read_payload()
-            .and_then(|()| Ok(frame::decode::<Reply>(&self.connection.payload)?));
+            .read_frame()
+            .and_then(|payload| Ok(frame::decode::<Reply>(&self.connection.received[payload])?));
         match reply {
             Ok(Reply::End) => {
                 self.ended = true;
