@@ -29,6 +29,7 @@ pub mod secret;
 pub mod selector;
 pub mod signal;
 pub mod status;
+pub mod suggestion;
 pub mod units;
 
 pub use app::{

@@ -14,7 +14,7 @@ use std::{
 use rpm_core::{
     Balance, Bytes, CombinedLog, Dependencies, Env, ExecMode, FilterEnv, Health, Instances, Interpreter,
     Limits, Listen, LogType, Millis, OnDependencyFailure, Overlap, Ready, Reload, Secrets, Signal, Watch,
-    cron::Zone, env_file::EnvFiles,
+    cron::Zone, env_file::EnvFiles, suggestion::nearest,
 };
 
 use crate::{
@@ -311,13 +311,6 @@ pub(crate) fn sorted(entries: &[Entry]) -> Sorted<'_> {
 pub(crate) fn suggestion(word: &str) -> Option<&'static str> {
     let extras = EXTRAS.iter().map(|extra| extra.key);
     nearest(&snake_case(word), ATTRIBUTES.iter().flat_map(Attribute::names).chain(extras))
-}
-
-/// The name that differs from `word` by a slip of the pen.
-pub(crate) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let allowed = (word.chars().count() / 3).clamp(1, 3);
-    let distance = |name: &str| strsim::damerau_levenshtein(word, name);
-    names.map(|name| (distance(name), name)).filter(|(far, _)| *far <= allowed).min().map(|(_, name)| name)
 }
 
 fn snake_case(key: &str) -> Cow<'_, str> {

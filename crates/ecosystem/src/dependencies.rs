@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashSet};
 use rpm_core::{
     AppSpec, Condition, Dependencies, Dependency, OnDependencyFailure,
     circle::{self, References},
+    suggestion::nearest,
 };
 
 use crate::{
     Problem,
-    attributes::nearest,
     node::{Entry, Node, Value},
     source::Span,
     values::{self, Mismatch, Read, expected},

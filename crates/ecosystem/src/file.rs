@@ -6,11 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rpm_core::{AppSpec, Env, MaxParallel};
+use rpm_core::{AppSpec, Env, MaxParallel, suggestion::nearest};
 
 use crate::{
     Caller, Declaration, LoadError, Problem, Report,
-    attributes::{self, Key, nearest},
+    attributes::{self, Key},
     caller::resolve,
     dependencies::{self, Depending, Unresolved},
     formats,
@@ -364,9 +364,7 @@ fn apps(entry: Entry, problems: &mut Vec<Problem>) -> Vec<Node> {
 }
 
 fn unknown(entry: &Entry) -> Problem {
-    let hint = nearest(&entry.key, KEYS.into_iter())
-        .map(|name| format!(": did you mean `{name}`?"))
-        .unwrap_or_default();
+    let hint = nearest(&entry.key, KEYS).map(|name| format!(": did you mean `{name}`?")).unwrap_or_default();
     Problem::warning(format!("unknown key `{}` at the top level is ignored{hint}", entry.key))
         .at(entry.span.clone())
 }

@@ -5,10 +5,10 @@ use std::str::FromStr;
 use rpm_core::{
     Health, Millis,
     health::{OnFailure, Probe},
+    suggestion::nearest,
 };
 
 use crate::{
-    attributes::nearest,
     node::{Entry, Node, Value},
     values::{self, Mismatch, Read, expected},
 };
@@ -53,7 +53,7 @@ pub(crate) fn read(node: &Node) -> Read<Health> {
             },
             "on_failure" => health.on_failure = on_failure(&entry.node)?,
             key => {
-                let hint = nearest(key, KEYS.into_iter()).map_or_else(
+                let hint = nearest(key, KEYS).map_or_else(
                     || format!(": expected one of {}", KEYS.join(", ")),
                     |name| format!(": did you mean `{name}`?"),
                 );

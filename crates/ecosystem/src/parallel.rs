@@ -1,10 +1,9 @@
 //! `max_parallel` at the top level of a file and in its `namespaces`: how many tasks may run at the same time.
 
-use rpm_core::{AppSpec, MaxParallel};
+use rpm_core::{AppSpec, MaxParallel, suggestion::nearest};
 
 use crate::{
     Problem,
-    attributes::nearest,
     node::{Node, Value},
     source::Span,
     values::{self, expected},
@@ -48,7 +47,7 @@ impl Declared {
                     read.namespaces.extend(limit.map(|limit| (namespace.key.clone(), limit)));
                     places.push((namespace.key.clone(), namespace.span.clone()));
                 } else {
-                    let hint = nearest(&entry.key, [KEY].into_iter())
+                    let hint = nearest(&entry.key, [KEY])
                         .map(|name| format!(": did you mean `{name}`?"))
                         .unwrap_or_default();
                     let message = format!("{of}unknown key `{}` is ignored{hint}", entry.key);

@@ -79,17 +79,6 @@ fn read(path: &Path) -> Result<Source, Report> {
     Source::decode(path, bytes).map_err(|error| error.report().clone())
 }
 
-/// ` (did you mean x?)` with the candidate that is near enough to be a slip of the hand; nothing if there is none.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> String {
-    let lower = word.to_lowercase();
-    candidates
-        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 5)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| format!(" (did you mean {candidate}?)"))
-        .unwrap_or_default()
-}
-
 /// Whether a text can be the id of a job or a step.
 fn is_id(text: &str) -> bool {
     let begins = |c: char| c.is_ascii_alphabetic() || c == '_';

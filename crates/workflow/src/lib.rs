@@ -15,6 +15,7 @@ mod model;
 mod outcome;
 mod run;
 mod schema;
+mod suggestion;
 
 pub use act::run_with_act;
 pub use check::{check_file, check_text};

@@ -12,8 +12,8 @@ use rpm_ecosystem::{Entry, Node, Problem, Source, Span, Value as Yaml};
 
 use self::definition::{Definition, Mapping, Schema};
 use crate::{
-    check::nearest,
     expression::{Template, TemplateError},
+    suggestion::did_you_mean,
 };
 
 static WORKFLOW: LazyLock<Schema> =
@@ -120,7 +120,9 @@ impl Checker<'_> {
             _ => node.describe(),
         };
         let nearest = match &node.value {
-            Yaml::String(text) => nearest(text, choices.iter().flat_map(|(_, choice)| constants(choice))),
+            Yaml::String(text) => {
+                did_you_mean(text, choices.iter().flat_map(|(_, choice)| constants(choice)))
+            }
             _ => String::new(),
         };
         self.wrong(format!("expected {}, found {found}{nearest}", either(&expected)), node.span.as_ref());
@@ -200,7 +202,7 @@ impl Checker<'_> {
         let mut known: Vec<_> = left.iter().flat_map(|mapping| mapping.properties.keys().copied()).collect();
         known.sort_unstable();
         known.dedup();
-        let nearest = nearest(&entry.key, known.iter().copied());
+        let nearest = did_you_mean(&entry.key, known.iter().copied());
         let expected = if nearest.is_empty() { format!(": expected {}", known.join(", ")) } else { nearest };
         self.wrong(format!("unknown key {:?}{expected}", entry.key), entry.span.as_ref());
     }

@@ -9,10 +9,8 @@ use std::str::FromStr;
 
 use cron::TimeUnitSpec;
 
-use super::{
-    error::{Problem, nearest},
-    fields::Fields,
-};
+use super::{error::Problem, fields::Fields};
+use crate::suggestion::nearest;
 
 /// What one field may hold.
 struct Field {

@@ -62,13 +62,3 @@ impl fmt::Display for DidYouMean<'_> {
         self.0.map_or(Ok(()), |suggestion| write!(f, " (did you mean {suggestion}?)"))
     }
 }
-
-/// The candidate nearest to `word` without regard to case, if it is near enough to be a slip of the hand.
-pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let word = word.to_lowercase();
-    candidates
-        .map(|candidate| (strsim::damerau_levenshtein(&word, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 5)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}

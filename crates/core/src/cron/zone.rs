@@ -13,7 +13,8 @@ use std::{
 use chrono::{DateTime, FixedOffset, Local, Offset, TimeZone, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::error::{ZoneError, nearest};
+use super::error::ZoneError;
+use crate::suggestion::nearest;
 
 /// Where the clock hangs that a schedule is about. It is its name to serde and to `Display`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

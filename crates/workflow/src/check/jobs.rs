@@ -4,10 +4,11 @@ use std::{collections::HashMap, path::Path};
 
 use rpm_ecosystem::{Entry, Node, Problem, Span, Value as Yaml};
 
-use super::{ID, is_id, nearest, steps};
+use super::{ID, is_id, steps};
 use crate::{
     expression::{Expression, Template},
     model::{child, entries, items},
+    suggestion::did_you_mean,
 };
 
 pub(super) fn check(tree: &Node, problems: &mut Vec<Problem>) {
@@ -48,7 +49,7 @@ fn needs(job: &Entry, all: &[Entry], problems: &mut Vec<Problem>) {
         if name == job.key {
             problems.push(Problem::error(format!("the job {name:?} needs itself")).at(at));
         } else if all.iter().all(|other| other.key != name) {
-            let nearest = nearest(&name, all.iter().map(|other| other.key.as_str()));
+            let nearest = did_you_mean(&name, all.iter().map(|other| other.key.as_str()));
             let message = format!("the job {:?} needs {name:?}, which there is not{nearest}", job.key);
             problems.push(Problem::error(message).at(at));
         }

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use rpm_ecosystem::{Node, Problem, Span, Value as Yaml};
 
-use super::{ID, is_id, nearest};
+use super::{ID, is_id};
 use crate::{
     expression::{Expression, Template},
     model::{Uses, child, entries, items},
+    suggestion::did_you_mean,
 };
 
 /// The steps of a job or of a composite action.
@@ -54,7 +55,7 @@ fn unknown_steps(list: &Node, ids: &HashMap<String, Option<Span>>, problems: &mu
             expression.walk(&mut |part: &Expression| {
                 let Some(name) = part.property_of("steps") else { return };
                 if !ids.contains_key(&name.to_lowercase()) {
-                    let nearest = nearest(name, ids.keys().map(String::as_str));
+                    let nearest = did_you_mean(name, ids.keys().map(String::as_str));
                     let message = format!("steps.{name} is nothing: no step has the id {name:?}{nearest}");
                     problems.push(Problem::warning(message).at(at.cloned()));
                 }

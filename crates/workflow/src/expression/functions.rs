@@ -49,7 +49,7 @@ impl Function {
             FUNCTIONS.iter().find(|(known, ..)| known.eq_ignore_ascii_case(name))
         else {
             let known = FUNCTIONS.iter().map(|(known, ..)| *known);
-            let nearest = crate::check::nearest(name, known);
+            let nearest = crate::suggestion::did_you_mean(name, known);
             return Err(format!("unknown function {name:?}{nearest}"));
         };
         let odd = *function != Case || arguments % 2 == 1;

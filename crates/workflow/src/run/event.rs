@@ -38,7 +38,7 @@ pub(crate) fn inputs(event: &Event, given: &BTreeMap<String, String>) -> Result<
     for name in given.keys() {
         if !event.inputs.iter().any(|input| input.name.eq_ignore_ascii_case(name)) {
             let known: Vec<_> = event.inputs.iter().map(|input| input.name.as_str()).collect();
-            let nearest = crate::check::nearest(name, known.iter().copied());
+            let nearest = crate::suggestion::did_you_mean(name, known.iter().copied());
             let problem = match known.as_slice() {
                 [] => format!("{} declares no inputs", event.name),
                 _ => format!("not declared{nearest}: expected {}", known.join(", ")),

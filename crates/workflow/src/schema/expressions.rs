@@ -1,8 +1,8 @@
 //! What expressions may use in a field.
 
 use crate::{
-    check::nearest,
     expression::{Expression, Function, Template, TemplateError},
+    suggestion::did_you_mean,
 };
 
 /// All that is wrong with the expressions of a template in a field where these can be seen.
@@ -42,7 +42,7 @@ fn unseen_context(visible: &[&str], name: &str) -> String {
     if CONTEXTS.contains(&name) {
         return format!("the context {name} cannot be used here: expected one of {}", seen.join(", "));
     }
-    let nearest = nearest(name, seen.iter().copied());
+    let nearest = did_you_mean(name, seen.iter().copied());
     format!("unknown context {name:?}{nearest}: expected one of {}", seen.join(", "))
 }
 
