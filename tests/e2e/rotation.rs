@@ -84,6 +84,49 @@ fn every_line_of_a_pumped_log_is_there_once() {
     rotated_meanwhile("--log-date-format [at]", "at: ");
 }
 
+/// An app writes numbered lines, and one daemon after the other dies over them.
+fn rotated_by_daemons_that_die(options: &str, prefix: &str) {
+    const ROUND: usize = 10_000;
+    const DEATHS: usize = 12;
+    let rpm = Rpm::new();
+    set(&rpm, &json!({ "max_size": "40K", "retain": "all", "dateFormat": "[D]", "max_total": "none" }));
+    let puppet = Puppet::start(&rpm, "web", options);
+    for round in 0..DEATHS {
+        let before = parts(&rpm, "web-out").len();
+        puppet.does(&format!("seq -f 'line %.0f' {} {}", round * ROUND + 1, (round + 1) * ROUND));
+        let look = || assert_eq!(Raw::greet(&rpm).ask(&json!("reload_settings")), ["end"]);
+        match round % 3 {
+            // As it begins to look at the log, which is being written.
+            0 => look(),
+            // As it begins to rotate.
+            1 => {
+                let log = rpm.home().join("logs/web-out.log");
+                wait_until("a full log", || fs::metadata(&log).is_ok_and(|log| log.len() > 40 << 10));
+                look();
+            }
+            // As soon as there is an archive.
+            _ => wait_until("an archive", || {
+                look();
+                parts(&rpm, "web-out").len() > before
+            }),
+        }
+        rpm.lose_daemon();
+        rpm.ok("list");
+    }
+    let expected: Vec<_> = (1..=DEATHS * ROUND).map(|number| format!("{prefix}line {number}")).collect();
+    wait_until("every line, once", || lines(&rpm, "web-out") == expected);
+}
+
+#[test]
+fn every_line_of_a_direct_log_survives_daemons_that_die_over_its_rotation() {
+    rotated_by_daemons_that_die("", "");
+}
+
+#[test]
+fn every_line_of_a_pumped_log_survives_daemons_that_die_over_its_rotation() {
+    rotated_by_daemons_that_die("--log-date-format [at]", "at: ");
+}
+
 #[test]
 fn who_follows_a_log_sees_each_line_once() {
     let rpm = Rpm::new();

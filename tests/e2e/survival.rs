@@ -19,14 +19,6 @@ fn signal(pid: i32, signal: Signal) {
     kill(Pid::from_raw(pid), signal).unwrap();
 }
 
-/// Kills the daemon as an out-of-memory killer would.
-fn lose_daemon(rpm: &Rpm) -> i32 {
-    let daemon = rpm.daemon().unwrap();
-    signal(daemon, Signal::SIGKILL);
-    rpm.wait_daemon_gone(daemon);
-    daemon
-}
-
 fn journal(rpm: &Rpm) -> String {
     fs::read_to_string(rpm.home().join("state/journal")).unwrap()
 }
@@ -60,7 +52,7 @@ fn the_next_daemon_takes_over_what_runs() {
     };
     let before = facts(&rpm);
     let processes = rpm.children();
-    let old = lose_daemon(&rpm);
+    let old = rpm.lose_daemon();
     assert_eq!(rpm.children(), processes, "they outlive the daemon");
     // Even a verb that only looks finds them.
     assert_eq!(facts(&rpm), before);
@@ -75,11 +67,11 @@ fn what_was_taken_over_is_stopped_with_its_whole_tree() {
     let rpm = Rpm::new();
     rpm.ok("start family.js --name family --kill-timeout 300");
     let family = wait_for("six processes", || Some(rpm.children()).filter(|all| all.len() == 6));
-    lose_daemon(&rpm);
+    rpm.lose_daemon();
     rpm.ok("restart family");
     let renewed = wait_for("six others", || Some(rpm.children()).filter(|all| all.len() == 6));
     assert!(family.is_disjoint(&renewed), "{family:?} {renewed:?}");
-    lose_daemon(&rpm);
+    rpm.lose_daemon();
     rpm.ok("delete all");
     assert!(rpm.children().is_empty(), "{:?}", rpm.children());
 }
@@ -88,7 +80,7 @@ fn what_was_taken_over_is_stopped_with_its_whole_tree() {
 fn kill_finds_what_a_dead_daemon_left() {
     let rpm = Rpm::new();
     rpm.forever("web", "");
-    lose_daemon(&rpm);
+    rpm.lose_daemon();
     rpm.ok("kill").says("All Applications Stopped");
     wait_until("all to end", || rpm.processes().is_empty());
     assert!(!rpm.home().join("state/journal").exists(), "an end in good order leaves no journal");
@@ -100,7 +92,7 @@ fn kill_finds_what_a_dead_daemon_left() {
 fn what_was_taken_over_is_restarted_when_it_ends() {
     let rpm = Rpm::new();
     let before = rpm.forever("web", "");
-    lose_daemon(&rpm);
+    rpm.lose_daemon();
     rpm.ok("list");
     signal(before.pid(), Signal::SIGKILL);
     wait_until("its end to be told", || rpm.log("rpm").contains("[web:0] exited with "));
@@ -117,7 +109,7 @@ fn what_ended_unseen_is_treated_by_its_rules() {
     let rpm = Rpm::new();
     let service = rpm.forever("service", "");
     let task = rpm.forever("task", "--no-autorestart");
-    lose_daemon(&rpm);
+    rpm.lose_daemon();
     for pid in [service.pid(), task.pid()] {
         signal(pid, Signal::SIGKILL);
     }
@@ -136,7 +128,7 @@ fn a_stop_that_was_under_way_is_finished() {
     wait_until("it to be up", || rpm.path("up").exists());
     let stop = rpm.start("delete slow");
     wait_until("it to be asked", || rpm.path("asked").exists());
-    lose_daemon(&rpm);
+    rpm.lose_daemon();
     assert_ne!(stop.output().code, Some(0), "nobody can say that it is done");
     fs::remove_file(rpm.path("asked")).unwrap();
     // Somebody needs a daemon again.
@@ -153,7 +145,7 @@ fn what_a_dead_app_has_left_is_taken_for_no_run_of_it() {
     rpm.ok("start family.js --name family --kill-timeout 300");
     let family = wait_for("six processes", || Some(rpm.children()).filter(|all| all.len() == 6));
     let before = rpm.entry("family").pid();
-    lose_daemon(&rpm);
+    rpm.lose_daemon();
     signal(before, Signal::SIGKILL);
     let after = rpm.wait_where("family", "restarted", |entry| entry.restarts() == 1 && entry.pid() != 0);
     assert!(!family.contains(&after.pid()), "{} was there before", after.pid());
@@ -174,7 +166,7 @@ fn a_stop_of_which_only_the_main_process_has_ended_is_finished() {
     let main = rpm.entry("half").pid();
     let stop = rpm.start("stop half");
     wait_until("its main process to end", || !rpm.children().contains(&main));
-    lose_daemon(&rpm);
+    rpm.lose_daemon();
     drop(stop.output());
     rpm.wait_status("half", "stopped");
     assert!(rpm.children().is_empty(), "{:?}", rpm.children());
@@ -186,7 +178,7 @@ fn a_run_that_was_not_noted_is_found() {
     let before = rpm.forever("web", "");
     // And again by the next daemon, whose note of it is lost like the first one.
     for _ in 0..3 {
-        lose_daemon(&rpm);
+        rpm.lose_daemon();
         // As if the daemon had died right after the spawn.
         let text = journal(&rpm);
         let noted = text.lines().last().unwrap();
@@ -205,7 +197,7 @@ fn a_run_that_was_not_noted_is_found() {
 fn a_declaration_whose_first_life_is_lost_is_no_loss() {
     let rpm = Rpm::new();
     let before = rpm.forever("web", "");
-    lose_daemon(&rpm);
+    rpm.lose_daemon();
     let text = journal(&rpm);
     let kept: String = text.split_inclusive('\n').filter(|line| !line.starts_with("{\"life\"")).collect();
     assert_ne!(kept, text);
@@ -219,7 +211,7 @@ fn a_declaration_whose_first_life_is_lost_is_no_loss() {
 fn a_stranger_with_the_same_pid_is_left_alone() {
     let rpm = Rpm::new();
     let ours = rpm.forever("web", "--no-autorestart");
-    lose_daemon(&rpm);
+    rpm.lose_daemon();
     signal(ours.pid(), Signal::SIGKILL);
     wait_until("it to end", || rpm.children().is_empty());
     let mut stranger = std::process::Command::new("sleep").arg("1000000").spawn().unwrap();
@@ -238,7 +230,7 @@ fn numbers_after_deaths(rpm: &Rpm, lines: usize, deaths: usize) -> Vec<usize> {
     for death in 1..=deaths {
         // Spread over all that it writes.
         wait_until("it to have written more", || log().lines().count() >= lines * death / (deaths + 1));
-        lose_daemon(rpm);
+        rpm.lose_daemon();
         rpm.ok("ping");
     }
     wait_until("all lines", || log().lines().count() >= lines);
@@ -267,7 +259,7 @@ fn a_journal_of_a_newer_version_is_refused_and_nothing_touched() {
     let rpm = Rpm::new();
     rpm.forever("web", "");
     let processes = rpm.children();
-    lose_daemon(&rpm);
+    rpm.lose_daemon();
     let good = journal(&rpm);
     let newer = good.replacen("\"format\":1", "\"format\":99,\"more\":[]", 1);
     set_journal(&rpm, &newer);
@@ -284,13 +276,13 @@ fn damaged_records_cost_only_themselves() {
     rpm.forever("a", "");
     rpm.forever("b", "");
     let processes = rpm.children();
-    lose_daemon(&rpm);
+    rpm.lose_daemon();
     let text = journal(&rpm);
     set_journal(&rpm, &format!("{text}{{\"life\": nonsense\n\0\0\0\n{{\"forgotten\":{{\"id\":1}}"));
     assert_eq!(rpm.statuses(), ["a:online", "b:online"]);
     assert_eq!(rpm.children(), processes);
     assert!(rpm.home().join("state/journal.damaged").exists());
-    lose_daemon(&rpm);
+    rpm.lose_daemon();
     set_journal(&rpm, "no journal at all\n");
     // The processes live, but who they are is lost; nothing is done to them.
     rpm.ok("start forever.sh --name c");
@@ -307,7 +299,7 @@ fn the_daemons_of_many_deaths_leave_one_of_each() {
     rpm.ok("start forever.sh --name many -i 8");
     for round in 0..5 {
         let verb = rpm.start(if round % 2 == 0 { "restart many" } else { "start forever.sh --name more -f" });
-        lose_daemon(&rpm);
+        rpm.lose_daemon();
         drop(verb.output());
         rpm.ok("list");
         wait_until("all to be online", || rpm.statuses().iter().all(|status| status.ends_with(":online")));

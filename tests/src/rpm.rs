@@ -215,6 +215,15 @@ impl Rpm {
         fs::read_to_string(self.home().join("rpm.pid")).ok()?.trim().parse().ok()
     }
 
+    /// Kills the daemon as an out-of-memory killer would, and waits until it is gone. Gives its pid.
+    #[track_caller]
+    pub fn lose_daemon(&self) -> i32 {
+        let daemon = self.daemon().expect("there is a daemon");
+        kill(Pid::from_raw(daemon), Signal::SIGKILL).expect("it lives");
+        self.wait_daemon_gone(daemon);
+        daemon
+    }
+
     /// Waits until the daemon of pid `daemon` has ended.
     pub fn wait_daemon_gone(&self, daemon: i32) {
         // A process has closed its sockets when it is a zombie, not when its memory is gone.

@@ -102,8 +102,10 @@ impl Stage {
         loop {
             violations = match self.world.list()? {
                 Ok(rows) => {
+                    // Runs that begin between the two looks are not taken for ended.
+                    let runs = self.runs();
                     let procs = Procs::of(&self.world.home());
-                    self.note_ended(&procs);
+                    self.note_ended(runs, &procs);
                     let mut wrong = self.model.violations(&rows, &procs);
                     if wrong.is_empty() {
                         wrong = self.look_at_lines();
@@ -136,11 +138,16 @@ impl Stage {
         lines.check(world, |token| unattended.contains(token))
     }
 
-    /// Remembers which runs ended while there was no daemon.
-    fn note_ended(&mut self, procs: &Procs) {
+    /// The tokens of all runs so far.
+    fn runs(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.world.ledger()).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    }
+
+    /// Remembers which of `runs` ended while there was no daemon.
+    fn note_ended(&mut self, runs: Vec<String>, procs: &Procs) {
         let living: HashSet<i32> = procs.by_id.values().flatten().map(|proc| proc.pid).collect();
-        for entry in std::fs::read_dir(self.world.ledger()).into_iter().flatten().flatten() {
-            let Ok(token) = entry.file_name().into_string() else { continue };
+        for token in runs {
             let mut parts = token.split(':');
             let (name, pid) =
                 (parts.next().unwrap_or_default(), parts.nth(1).and_then(|pid| pid.parse().ok()));

@@ -18,7 +18,7 @@ use tokio::{
 
 use super::{
     Form, LogError, Moved, Stream,
-    spool::{Ready, Spool},
+    spool::{Identity, Note, Ready, Spool},
 };
 
 /// Bytes taken from a pipe at once: what a pipe of the usual size can hold.
@@ -138,7 +138,7 @@ async fn run(receiver: Receiver, mut sink: Sink, mut orders: mpsc::UnboundedRece
 fn drain(receiver: &Receiver, sink: &mut Sink, chunk: &mut [u8]) -> bool {
     match sink.spool.take(receiver, chunk) {
         Ok(length @ 1..) => {
-            sink.write(&chunk[..length]);
+            sink.write(&chunk[..length], 0);
             true
         }
         _ => false,
@@ -209,65 +209,94 @@ impl Sink {
         paths: impl IntoIterator<Item = PathBuf>,
         spool: Spool,
     ) -> Result<Self, LogError> {
+        let note = spool.note().unwrap_or_else(|error| {
+            tracing::error!("what was on its way to a log: {error}");
+            Note::default()
+        });
         let open = |path: PathBuf| Ok(Log { file: super::open(&path)?, path, failing: false, lost: 0 });
         let logs = paths.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
-        let at_start = logs.first().is_none_or(|log| ends_a_line(&log.path));
-        let mut sink = Self { stream, form, logs, at_start, reopening: Vec::new(), spool, failing: false };
-        if let Err(error) = sink.resume() {
+        let reopening = Vec::new();
+        let mut sink = Self { stream, form, logs, at_start: true, reopening, spool, failing: false };
+        if let Err(error) = sink.resume(note) {
             tracing::error!("what was on its way to a log: {error}");
         }
         Ok(sink)
     }
 
     /// Goes on from where another daemon was killed.
-    fn resume(&mut self) -> io::Result<()> {
-        if let Some(ready) = self.spool.ready()? {
-            for (log, &place) in self.logs.iter_mut().zip(&ready.places) {
-                let written = ready.written(&log.path, place)?;
+    fn resume(&mut self, note: Note) -> io::Result<()> {
+        let mut files: Vec<PathBuf> = self.logs.iter().map(|log| log.path.clone()).collect();
+        for ((log, file), &last) in self.logs.iter_mut().zip(&mut files).zip(&note.files) {
+            if Identity::of(&log.file.metadata()?) == last {
+                continue;
+            }
+            // It was moved away, and is written to until the end of the line.
+            if let Some(moved) = last.find_beside(&log.path) {
+                log.file = super::open(&moved).map_err(io::Error::other)?;
+                *file = moved;
+                self.reopening.push(None);
+            }
+        }
+        let mut done = note.done;
+        if let Some(ready) = note.ready {
+            for ((log, file), &place) in self.logs.iter_mut().zip(&files).zip(&ready.places) {
+                let written = ready.written(file, place)?;
                 log.write(&ready.bytes[written..]);
             }
-            self.at_start = self.logs.first().is_none_or(|log| ends_a_line(&log.path));
-            return self.spool.confirm();
+            done = ready.done;
+        }
+        self.at_start = files.first().is_none_or(|file| ends_a_line(file));
+        if self.at_start && !self.reopening.is_empty() {
+            self.open_all(done);
+        } else {
+            self.begin(done);
         }
         let raw = self.spool.raw()?;
-        if !raw.is_empty() {
-            self.write(&raw);
+        if done < raw.len() {
+            self.write(&raw, done);
+            return Ok(());
         }
-        Ok(())
+        self.spool.confirm()
     }
 
-    fn write(&mut self, chunk: &[u8]) {
-        let end = chunk.iter().position(|&byte| byte == b'\n').filter(|_| !self.reopening.is_empty());
-        match end {
-            // What follows goes to other files: each part is a step of its own.
-            Some(end) => {
-                let (line, rest) = chunk.split_at(end + 1);
-                let line = self.formed(line);
-                for log in &mut self.logs {
-                    log.write(&line);
-                }
-                self.open_all();
-                let rest = self.formed(rest);
-                self.append(rest);
-            }
-            None => {
-                let formed = self.formed(chunk);
-                self.append(formed);
-            }
+    /// Brings what was taken to the logs, but for what is `done`.
+    fn write(&mut self, chunk: &[u8], mut done: usize) {
+        let end = chunk[done..].iter().position(|&byte| byte == b'\n').filter(|_| !self.reopening.is_empty());
+        if let Some(end) = end {
+            // What follows goes to other files.
+            let next = done + end + 1;
+            self.append(&chunk[done..next], next, done);
+            self.open_all(next);
+            done = next;
         }
+        if done < chunk.len() {
+            self.append(&chunk[done..], chunk.len(), done);
+        }
+        // Said when it was announced.
+        let _ = self.spool.confirm();
     }
 
     /// Opens the logs anew, now or at the end of the line.
     fn reopen(&mut self, moved: Option<Moved>) {
         self.reopening.push(moved);
         if self.at_start {
-            self.open_all();
+            self.open_all(0);
         }
     }
 
-    fn open_all(&mut self) {
+    /// Opens the logs anew. So much of what was taken is in the old ones.
+    fn open_all(&mut self, done: usize) {
         self.logs.iter_mut().for_each(Log::open);
+        self.begin(done);
         self.reopening.clear();
+    }
+
+    /// Notes which files the logs are now.
+    fn begin(&mut self, done: usize) {
+        let identity = |log: &Log| log.file.metadata().ok().map(|meta| Identity::of(&meta));
+        let files = self.logs.iter().map_while(identity).collect();
+        let begun = self.spool.begin(files, done);
+        self.report(begun);
     }
 
     fn formed(&mut self, chunk: &[u8]) -> Vec<u8> {
@@ -277,27 +306,36 @@ impl Sink {
         formed
     }
 
-    /// Writes to all logs. What is in the spool is done with then.
-    fn append(&mut self, bytes: Vec<u8>) {
+    /// Writes to all logs. Then so much of what was taken is there that was `done` before and will be `then`.
+    fn append(&mut self, chunk: &[u8], then: usize, done: usize) {
+        let bytes = self.formed(chunk);
+        let mut renewed = false;
         for log in &mut self.logs {
             // Removed by somebody: nobody would ever read what goes there.
             if log.file.metadata().is_ok_and(|meta| meta.nlink() == 0) {
                 log.open();
+                renewed = true;
             }
         }
+        if renewed {
+            self.begin(done);
+        }
         let places = self.logs.iter().map(|log| log.file.metadata().map_or(0, |meta| meta.len())).collect();
-        let ready = Ready { places, bytes };
+        let ready = Ready { places, done: then, bytes };
         let announced = self.spool.announce(&ready);
+        self.report(announced);
         for log in &mut self.logs {
             log.write(&ready.bytes);
         }
-        match announced.and_then(|()| self.spool.confirm()) {
-            Ok(()) => self.failing = false,
-            Err(error) if !self.failing => {
-                self.failing = true;
-                tracing::error!("{error}: lines may be lost if the daemon dies before this ends");
-            }
-            Err(_) => _ = self.spool.confirm(),
+    }
+
+    /// Says once that the spool cannot be written.
+    fn report(&mut self, outcome: io::Result<()>) {
+        let was_failing = std::mem::replace(&mut self.failing, outcome.is_err());
+        if let Err(error) = outcome
+            && !was_failing
+        {
+            tracing::error!("{error}: lines may be lost if the daemon dies before this ends");
         }
     }
 }
@@ -311,4 +349,79 @@ fn ends_a_line(path: &Path) -> bool {
         Ok(byte[0])
     };
     last().map_or(true, |byte| byte == b'\n')
+}
+
+#[cfg(test)]
+mod tests {
+    use rpm_core::{AppSpec, Interpreter, ProcessId};
+
+    use super::*;
+
+    /// A log that is moved away in the middle of a line, by a daemon that dies.
+    struct Case {
+        directory: tempfile::TempDir,
+    }
+
+    impl Case {
+        fn path(&self, name: &str) -> PathBuf {
+            self.directory.path().join(name)
+        }
+
+        fn text(&self, name: &str) -> String {
+            fs::read_to_string(self.path(name)).unwrap()
+        }
+
+        /// What a daemon begins with.
+        fn sink(&self) -> Sink {
+            let mut app = AppSpec::new("a", "/bin/x".into(), Interpreter::None, "/".into());
+            app.log_date_format = Some("[at]".to_owned());
+            let form = Form::of(&app, ProcessId(0), false).unwrap();
+            let spool = Spool::open(&self.path("0.out")).unwrap();
+            Sink::new(Stream::Out, form, [self.path("a.log")], spool).unwrap()
+        }
+
+        fn begun() -> (Self, Sink) {
+            let case = Self { directory: tempfile::tempdir().unwrap() };
+            let mut sink = case.sink();
+            sink.write(b"one\ntw", 0);
+            fs::rename(case.path("a.log"), case.path("a__D.log")).unwrap();
+            (case, sink)
+        }
+
+        fn ends(&self) {
+            assert_eq!(self.text("a__D.log"), "at: one\nat: two\n");
+            assert_eq!(self.text("a.log"), "at: three\n");
+            assert_eq!(self.text("0.raw"), "");
+        }
+    }
+
+    /// Its files stay as they are.
+    fn dies(sink: Sink) {
+        std::mem::forget(sink);
+    }
+
+    #[test]
+    fn a_line_ends_in_the_log_in_which_it_began() {
+        let (case, sink) = Case::begun();
+        dies(sink);
+        let mut next = case.sink();
+        next.write(b"o\nthree\n", 0);
+        case.ends();
+    }
+
+    #[test]
+    fn what_was_announced_is_looked_for_in_the_log_that_was_moved() {
+        for is_renewed in [false, true] {
+            let (case, mut sink) = Case::begun();
+            fs::write(case.path("0.raw"), "o\nthree\n").unwrap();
+            sink.reopening.push(None);
+            sink.append(b"o\n", 2, 0);
+            if is_renewed {
+                sink.open_all(2);
+            }
+            dies(sink);
+            dies(case.sink());
+            case.ends();
+        }
+    }
 }
