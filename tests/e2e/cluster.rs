@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{Read, Write},
-    net::{TcpListener, UdpSocket},
+    net::{TcpListener, TcpStream, UdpSocket},
     os::unix::net::UnixStream,
     process::Command,
     time::Duration,
@@ -352,6 +352,41 @@ fn a_worker_that_is_blocked_keeps_nobody_else_waiting() {
         wait_until("answers", || answers.iter().filter(|answer| answer.is_finished()).count() >= 4);
         rpm.ok("delete web");
     });
+}
+
+#[test]
+fn a_client_that_takes_nothing_keeps_nobody_else_waiting() {
+    for balance in ["round_robin", "shared"] {
+        let rpm = Rpm::new();
+        start(&rpm, 1, &format!("cluster_balance = \"{balance}\"\n"));
+        let port = port(&rpm);
+        let mut idle = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        idle.write_all(b"GET /much HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        idle.read_exact(&mut [0]).unwrap();
+        get(port, "/").unwrap();
+    }
+}
+
+#[test]
+fn a_connection_that_ends_its_worker_ends_no_other() {
+    for end in ["process.exit(1)", "throw new Error('broken')"] {
+        let rpm = Rpm::new();
+        rpm.write(
+            "ends.js",
+            &format!(
+                "require('node:net').createServer(() => {{ {end}; }}).listen(0, '127.0.0.1', function () {{
+                   console.log('listening', this.address().port);
+                 }});"
+            ),
+        );
+        rpm.ok("start ends.js --name web -i 3");
+        let mut client = TcpStream::connect(("127.0.0.1", port(&rpm))).unwrap();
+        // Until all have let go of it, whether by an end or by a reset.
+        let _ = client.read(&mut [0]);
+        let restarts = || rpm.jlist().iter().map(Entry::restarts).sum::<i64>();
+        wait_until("the restart", || restarts() > 0);
+        assert_eq!(restarts(), 1);
+    }
 }
 
 #[test]

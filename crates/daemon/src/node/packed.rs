@@ -99,7 +99,7 @@ impl Packed {
         for listener in self.listeners {
             let PackedListener { id, endpoint, fd, kind, balance, file, data, ring, waiting } = listener;
             let bound = Bound { fd: inherited::take(fd)?, kind, file: file.map(SocketFile::new) };
-            let mut listener = Listener::over(id.0, endpoint.clone(), bound, balance)?;
+            let mut listener = Listener::over(id.0, endpoint.clone(), bound, balance);
             listener.data = data;
             listener.ring = Ring::packed(ring);
             listener.waiting = waiting.into_iter().map(|fd| taken.get(fd)).collect::<io::Result<_>>()?;
@@ -153,9 +153,7 @@ impl Primary {
     pub(super) fn pack(&mut self, workers_given: u32) -> Packed {
         let listeners = self.listeners.iter().map(|(&id, listener)| {
             let (fd, kind, balance) = match &listener.socket {
-                Socket::Balanced(fd) => {
-                    (fd.get_ref().as_raw_fd(), SocketKind::Connections, Balance::RoundRobin)
-                }
+                Socket::Balanced(fd, _) => (fd.as_raw_fd(), SocketKind::Connections, Balance::RoundRobin),
                 Socket::Shared(fd, kind) => (fd.as_raw_fd(), *kind, Balance::Shared),
             };
             PackedListener {
@@ -202,8 +200,7 @@ impl Primary {
         let mut fds = Vec::new();
         for listener in self.listeners.values() {
             fds.push(match &listener.socket {
-                Socket::Balanced(fd) => fd.get_ref().as_fd(),
-                Socket::Shared(fd, _) => fd.as_fd(),
+                Socket::Balanced(fd, _) | Socket::Shared(fd, _) => fd.as_fd(),
             });
             fds.extend(listener.waiting.iter().map(AsFd::as_fd));
         }

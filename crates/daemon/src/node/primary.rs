@@ -7,7 +7,6 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     future::poll_fn,
-    io,
     os::fd::OwnedFd,
     pin::Pin,
     sync::Arc,
@@ -39,6 +38,9 @@ use crate::{ipc::Heard, readable};
 
 /// Bytes read from a channel at once.
 const CHUNK: usize = 64 << 10;
+
+/// How a connection is accepted. Not to block is a property that it keeps in the worker, where libuv counts on it.
+const ACCEPTED: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
 
 /// Connections accepted before the workers have their turn.
 const ACCEPTS: usize = 64;
@@ -76,8 +78,9 @@ pub(super) struct Listener {
 
 #[derive(Debug)]
 pub(super) enum Socket {
-    /// Accepted from here, and handed over one by one.
-    Balanced(AsyncFd<Arc<OwnedFd>>),
+    /// Accepted from here, and handed over one by one. Waited for only while somebody could take a connection:
+    /// otherwise each one that comes would wake the daemon for nothing.
+    Balanced(Arc<OwnedFd>, Option<AsyncFd<Arc<OwnedFd>>>),
     /// Each worker has it.
     Shared(Arc<OwnedFd>, SocketKind),
 }
@@ -261,6 +264,11 @@ impl Primary {
                 Sent::Socket => return Err(Fault::UnknownHandle),
             },
             Said::Answer { seq, accepted } => self.answered(id, seq, accepted)?,
+            Said::Taken(seqs) => {
+                for seq in seqs {
+                    self.answered(id, seq, true)?;
+                }
+            }
             Said::Leaving(seq) => {
                 worker.say(wire::farewell(seq));
                 self.leave(id);
@@ -284,6 +292,10 @@ impl Primary {
         let Some(Handover { listener, connection, .. }) = handover else {
             return Err(Fault::UnknownConnection(seq));
         };
+        // Who answers at once has not confirmed the handle before.
+        if worker.sent.front() == Some(&Sent::Connection(seq)) {
+            worker.sent.pop_front();
+        }
         let resumes = (!accepted).then(|| Instant::now() + REFUSAL);
         if let Some(listener) = self.listeners.get_mut(&listener) {
             listener.ring.answered(id, resumes);
@@ -350,7 +362,7 @@ impl Primary {
             listener.data = query.data.clone();
         }
         match &listener.socket {
-            Socket::Balanced(_) => {
+            Socket::Balanced(..) => {
                 worker.say(wire::listens(query.seq, &listener.key, &listener.sockname, &listener.data));
             }
             Socket::Shared(socket, kind) => {
@@ -372,7 +384,10 @@ impl Primary {
                     more = true;
                     break;
                 }
-                let Some(id) = listener.ring.next(now) else { break };
+                let Some(id) = listener.ring.next(now) else {
+                    listener.disregard();
+                    break;
+                };
                 let connection = match listener.waiting.pop_front() {
                     Some(connection) => connection,
                     None => match listener.accept(cx, now) {
@@ -383,16 +398,8 @@ impl Primary {
                 let Some(worker) = workers.get_mut(&id) else { break };
                 listener.ring.handed(id);
                 *next_seq += 1;
-                let line = wire::connection(*next_seq, &listener.key);
-                let handover = Handover {
-                    seq: *next_seq,
-                    listener: number,
-                    connection: Arc::clone(&connection),
-                    at: now,
-                };
-                worker.handovers.push_back(handover);
-                worker.give(line, connection, Sent::Connection(*next_seq));
-                worker.flush(cx);
+                let handover = Handover { seq: *next_seq, listener: number, connection, at: now };
+                worker.hand(handover, &listener.key);
                 wake = Some(now + *patience);
             }
             let paused = listener.paused.filter(|&until| until > now);
@@ -485,20 +492,19 @@ impl Primary {
 
 impl Listener {
     fn new(number: u32, query: &Query, balance: Balance) -> Result<Self, Errno> {
-        let listener = Self::over(number, query.endpoint.clone(), bind(query)?, balance);
-        listener.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+        Ok(Self::over(number, query.endpoint.clone(), bind(query)?, balance))
     }
 
     /// What listens on a socket that is bound.
-    pub(super) fn over(number: u32, endpoint: Endpoint, bound: Bound, balance: Balance) -> io::Result<Self> {
+    pub(super) fn over(number: u32, endpoint: Endpoint, bound: Bound, balance: Balance) -> Self {
         let sockname = sockname(&bound.fd);
         let fd = Arc::new(bound.fd);
         let socket = match (balance, bound.kind) {
-            (Balance::RoundRobin, SocketKind::Connections) => Socket::Balanced(readable::watch(fd)?),
+            (Balance::RoundRobin, SocketKind::Connections) => Socket::Balanced(fd, None),
             // There are no connections of datagrams to hand over.
             (_, kind) => Socket::Shared(fd, kind),
         };
-        Ok(Self {
+        Self {
             endpoint,
             key: number.to_string(),
             socket,
@@ -509,30 +515,52 @@ impl Listener {
             waiting: VecDeque::new(),
             paused: None,
             abandoned: None,
-        })
+        }
+    }
+
+    /// Nobody takes connections for now: they wait in the kernel.
+    fn disregard(&mut self) {
+        if let Socket::Balanced(_, watch) = &mut self.socket {
+            *watch = None;
+        }
     }
 
     /// The next connection.
     fn accept(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Arc<OwnedFd>> {
-        let Socket::Balanced(socket) = &self.socket else { return Poll::Pending };
+        let Socket::Balanced(socket, watch) = &mut self.socket else { return Poll::Pending };
         if self.paused.is_some_and(|until| until > now) {
             return Poll::Pending;
         }
         self.paused = None;
         loop {
-            let Poll::Ready(Ok(mut ready)) = socket.poll_read_ready(cx) else { return Poll::Pending };
-            match accept_with(socket.get_ref(), SocketFlags::CLOEXEC) {
-                Ok(connection) => return Poll::Ready(Arc::new(connection)),
-                Err(Errno::AGAIN) => ready.clear_ready(),
-                // It went away before anybody took it.
-                Err(Errno::CONNABORTED | Errno::INTR | Errno::PROTO) => {}
-                // No descriptor or memory is left: trying at once again would only burn CPU.
-                Err(error) => {
-                    tracing::error!("cannot accept a connection: {error}");
-                    self.paused = Some(now + EXHAUSTED);
-                    return Poll::Pending;
+            let mut ready = match watch {
+                Some(watch) => match watch.poll_read_ready(cx) {
+                    Poll::Ready(Ok(ready)) => Some(ready),
+                    Poll::Ready(Err(_)) | Poll::Pending => return Poll::Pending,
+                },
+                None => None,
+            };
+            let error = match (accept_with(&*socket, ACCEPTED), &mut ready) {
+                (Ok(connection), _) => return Poll::Ready(Arc::new(connection)),
+                (Err(Errno::AGAIN), Some(ready)) => {
+                    ready.clear_ready();
+                    continue;
                 }
-            }
+                (Err(Errno::AGAIN), None) => match readable::watch(Arc::clone(socket)) {
+                    Ok(fresh) => {
+                        *watch = Some(fresh);
+                        continue;
+                    }
+                    Err(error) => error,
+                },
+                // It went away before anybody took it.
+                (Err(Errno::CONNABORTED | Errno::INTR | Errno::PROTO), _) => continue,
+                (Err(error), _) => error.into(),
+            };
+            // No descriptor or memory is left: trying at once again would only burn CPU.
+            tracing::error!("cannot accept a connection: {error}");
+            self.paused = Some(now + EXHAUSTED);
+            return Poll::Pending;
         }
     }
 }

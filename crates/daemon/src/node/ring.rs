@@ -8,9 +8,14 @@ use super::WorkerId;
 /// when it has taken one; not many, because those wait for this worker and no other.
 pub(super) const DEPTH: usize = 4;
 
-/// The workers that take connections of one server, those that got one longest ago first.
+/// Connections that a worker may be behind the others in number. So many it catches up with at most, when it was
+/// busy for a while.
+const LAG: u64 = 64;
+
+/// The workers that take connections of one server.
 #[derive(Debug, Default)]
 pub(super) struct Ring {
+    /// Those that have come last first.
     members: VecDeque<Member>,
 }
 
@@ -19,14 +24,16 @@ struct Member {
     worker: WorkerId,
     /// Unanswered connections.
     unanswered: usize,
+    /// Connections that it has been handed, for its turn.
+    turns: u64,
     /// It refused one: it gets none before this.
     resumes: Option<Instant>,
 }
 
 impl Ring {
     pub(super) fn add(&mut self, worker: WorkerId) {
-        // At the front: it has had none yet.
-        self.members.push_front(Member { worker, unanswered: 0, resumes: None });
+        let turns = self.members.iter().map(|member| member.turns).min().unwrap_or(0);
+        self.members.push_front(Member { worker, unanswered: 0, turns, resumes: None });
     }
 
     /// Each worker in its order, with its unanswered connections.
@@ -36,7 +43,7 @@ impl Ring {
 
     /// The ring that was packed.
     pub(super) fn packed(members: Vec<(WorkerId, usize)>) -> Self {
-        let member = |(worker, unanswered)| Member { worker, unanswered, resumes: None };
+        let member = |(worker, unanswered)| Member { worker, unanswered, turns: 0, resumes: None };
         Self { members: members.into_iter().map(member).collect() }
     }
 
@@ -55,23 +62,25 @@ impl Ring {
         self.members.is_empty()
     }
 
-    /// Whose turn it is: among those with the fewest unanswered connections the one that waited longest. `None` while
-    /// all have enough.
+    /// Whose turn it is: among those with the fewest unanswered connections the one that had the fewest altogether, so
+    /// that one which was passed over gets its share later. `None` while all have enough.
     pub(super) fn next(&self, now: Instant) -> Option<WorkerId> {
         let can = |member: &&Member| {
             member.unanswered < DEPTH && member.resumes.is_none_or(|resumes| resumes <= now)
         };
         let members = self.members.iter().filter(can);
-        members.min_by_key(|member| member.unanswered).map(|member| member.worker)
+        members.min_by_key(|member| (member.unanswered, member.turns)).map(|member| member.worker)
     }
 
-    /// A worker was handed a connection: now it is the last in the ring.
+    /// A worker was handed a connection.
     pub(super) fn handed(&mut self, worker: WorkerId) {
-        let place = self.members.iter().position(|member| member.worker == worker);
-        if let Some(mut member) = place.and_then(|place| self.members.remove(place)) {
-            member.unanswered += 1;
-            member.resumes = None;
-            self.members.push_back(member);
+        let Some(member) = self.members.iter_mut().find(|member| member.worker == worker) else { return };
+        member.unanswered += 1;
+        member.turns += 1;
+        member.resumes = None;
+        let least = member.turns.saturating_sub(LAG);
+        for member in &mut self.members {
+            member.turns = member.turns.max(least);
         }
     }
 
@@ -112,6 +121,56 @@ mod tests {
             order.push(worker.0);
         }
         assert_eq!(order, [1, 2, 3, 1, 2, 3, 1]);
+    }
+
+    #[test]
+    fn one_that_was_passed_over_gets_its_share_later() {
+        let mut ring = ring(2);
+        let now = Instant::now();
+        let mut counts = [0; 2];
+        let mut hand = |ring: &mut Ring| {
+            let worker = ring.next(now).unwrap();
+            ring.handed(worker);
+            counts[worker.0 as usize - 1] += 1;
+            worker
+        };
+        let slow = hand(&mut ring);
+        for _ in 0..10 {
+            let quick = hand(&mut ring);
+            ring.answered(quick, None);
+        }
+        ring.answered(slow, None);
+        for _ in 0..11 {
+            let worker = hand(&mut ring);
+            ring.answered(worker, None);
+        }
+        assert_eq!(counts, [11, 11]);
+    }
+
+    #[test]
+    fn who_comes_late_or_was_away_for_long_gets_no_more_than_a_few_in_a_row() {
+        let mut ring = ring(1);
+        let now = Instant::now();
+        for _ in 0..1_000 {
+            ring.handed(WorkerId(1));
+            ring.answered(WorkerId(1), None);
+        }
+        ring.add(WorkerId(2));
+        let in_a_row = |ring: &mut Ring| {
+            let mut length = 0;
+            while ring.next(now) == Some(WorkerId(2)) {
+                ring.handed(WorkerId(2));
+                ring.answered(WorkerId(2), None);
+                length += 1;
+            }
+            length
+        };
+        assert_eq!(in_a_row(&mut ring), 1);
+        for _ in 0..1_000 {
+            ring.handed(WorkerId(1));
+            ring.answered(WorkerId(1), None);
+        }
+        assert_eq!(in_a_row(&mut ring), LAG + 1);
     }
 
     #[test]

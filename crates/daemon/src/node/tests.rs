@@ -10,14 +10,17 @@ use std::{
 };
 
 use rpm_core::{Balance, ProcessId};
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use rustix::{
+    fs::{OFlags, fcntl_getfl},
+    net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg},
+};
 use serde_json::{Value, json};
 use tokio::{
     runtime::{Builder, Handle},
     sync::{mpsc, oneshot},
 };
 
-use super::*;
+use super::{ring::DEPTH, *};
 use crate::ipc::Heard;
 
 /// A primary on a thread of its own.
@@ -127,9 +130,18 @@ impl Worker {
 
     /// The next connection, unanswered.
     fn connection(&mut self) -> (u64, TcpStream) {
+        let (seq, connection, _) = self.connection_of_group();
+        (seq, connection)
+    }
+
+    /// The same, and whether another one follows at once.
+    fn connection_of_group(&mut self) -> (u64, TcpStream, bool) {
         let (message, handle) = self.hear();
         assert_eq!(message["act"], "newconn", "{message}");
-        (message["seq"].as_u64().unwrap(), handle.unwrap().into())
+        let handle = handle.unwrap();
+        // libuv does not set this itself, and would block the worker in a write.
+        assert!(fcntl_getfl(&handle).unwrap().contains(OFlags::NONBLOCK));
+        (message["seq"].as_u64().unwrap(), handle.into(), message["more"] == 1)
     }
 
     fn answer(&mut self, seq: u64, accepted: bool) {
@@ -223,6 +235,36 @@ fn what_a_dead_worker_had_not_taken_goes_to_another() {
 }
 
 #[test]
+fn what_comes_together_is_announced_and_may_be_answered_together() {
+    let mut world = World::new(LONG);
+    let mut a = world.worker(1);
+    let (_, port) = a.listen();
+    let answers: Vec<_> = (0..2 * DEPTH).map(|_| ask(port)).collect();
+    let mut seqs: Vec<_> = (0..DEPTH).map(|_| a.connection()).collect();
+    for (_, connection) in &mut seqs {
+        connection.write_all(b"first").unwrap();
+    }
+    // The others have waited in the kernel for this.
+    let taken: Vec<_> = seqs.drain(..).map(|(seq, _)| seq).collect();
+    a.say(&json!({ "cmd": "NODE_RPM", "act": "taken", "seqs": taken }));
+    let group: Vec<_> = (0..DEPTH).map(|_| a.connection_of_group()).collect();
+    let more: Vec<_> = group.iter().map(|(_, _, more)| *more).collect();
+    assert_eq!(more, [true, true, true, false]);
+    // It dies with these: they go to another, and none of those that it had taken does.
+    drop((a, group));
+    let mut b = world.worker(2);
+    b.listen();
+    let mut texts = vec![];
+    for answer in answers {
+        if texts.len() >= DEPTH {
+            b.serve("second");
+        }
+        texts.push(answer());
+    }
+    assert_eq!(texts, ["first", "first", "first", "first", "second", "second", "second", "second"]);
+}
+
+#[test]
 fn one_that_does_not_answer_is_given_up() {
     let mut world = World::new(Duration::from_secs(1));
     let (mut a, mut b) = (world.worker(1), world.worker(2));
@@ -242,6 +284,8 @@ fn whoever_breaks_the_protocol_is_given_up_alone() {
         (b"\xff\xfe\n", "no JSON"),
         (b"{\"cmd\":\"NODE_HANDLE_ACK\"}\n", "not sent"),
         (b"{\"cmd\":\"NODE_CLUSTER\",\"ack\":1,\"accepted\":true}\n", "connection 1"),
+        (b"{\"cmd\":\"NODE_RPM\",\"act\":\"taken\",\"seqs\":[7]}\n", "connection 7"),
+        (b"{\"cmd\":\"NODE_RPM\",\"act\":\"taken\",\"seqs\":[-7]}\n", "no JSON"),
     ] {
         let mut world = World::new(LONG);
         let (mut a, mut b) = (world.worker(1), world.worker(2));

@@ -44,6 +44,8 @@ pub(super) enum Said {
     Leaving(u64),
     /// The answer to a connection.
     Answer { seq: u64, accepted: bool },
+    /// These connections were taken; from [`super::PRELOAD`].
+    Taken(Vec<u64>),
     /// Something of Node's that is of no consequence.
     Other,
 }
@@ -104,6 +106,8 @@ struct Internal<'a> {
     accepted: bool,
     #[serde(default)]
     seq: Option<u64>,
+    #[serde(default)]
+    seqs: Vec<u64>,
     #[serde(borrow, default)]
     key: Option<Cow<'a, str>>,
     #[serde(default)]
@@ -157,6 +161,7 @@ fn internal(message: Internal<'_>) -> Result<Said, Malformed> {
             (None, Some(seq)) => Said::Answer { seq, accepted: message.accepted },
             _ => Said::Other,
         },
+        "NODE_RPM" if message.act.as_deref() == Some("taken") => Said::Taken(message.seqs),
         _ => Said::Other,
     })
 }
@@ -230,9 +235,16 @@ pub(super) fn refuses(seq: u64, key: &str, errno: i32) -> Vec<u8> {
 pub(super) fn connection(seq: u64, key: &str) -> Vec<u8> {
     format!(
         "{{\"cmd\":\"NODE_HANDLE\",\"type\":\"net.Native\",\
-         \"msg\":{{\"cmd\":\"NODE_CLUSTER\",\"act\":\"newconn\",\"key\":\"{key}\",\"seq\":{seq}}}}}\n"
+         \"msg\":{{\"cmd\":\"NODE_CLUSTER\",\"act\":\"newconn\",\"key\":\"{key}\",\"seq\":{seq},\"more\":0}}}}\n"
     )
     .into_bytes()
+}
+
+/// Notes in such a line that another one follows at once, for [`super::PRELOAD`] to take them together.
+pub(super) fn announce_another(connection: &mut [u8]) {
+    if let Some(more) = connection.iter_mut().rev().nth("0}}\n".len() - 1) {
+        *more = b'1';
+    }
 }
 
 /// What is said to one that leaves.
@@ -281,6 +293,20 @@ mod tests {
         assert_eq!(said(r#"{"seq":4,"act":"exitedAfterDisconnect","cmd":"NODE_CLUSTER"}"#), Said::Leaving(4));
         assert_eq!(said(r#"{"cmd":"NODE_CLUSTER","act":"of the future","seq":3}"#), Said::Other);
         assert_eq!(said(r#"{"cmd":"NODE_DEBUG_ENABLED"}"#), Said::Other);
+        assert_eq!(said(r#"{"cmd":"NODE_RPM","act":"taken","seqs":[7,8]}"#), Said::Taken(vec![7, 8]));
+    }
+
+    #[test]
+    fn a_connection_is_carried_by_one_line_of_json() {
+        let mut line = connection(12, "3");
+        for more in [0, 1] {
+            let text = String::from_utf8(line.clone()).unwrap();
+            let inner =
+                json!({ "cmd": "NODE_CLUSTER", "act": "newconn", "key": "3", "seq": 12, "more": more });
+            let whole = json!({ "cmd": "NODE_HANDLE", "type": "net.Native", "msg": inner });
+            assert_eq!(serde_json::from_str::<Value>(text.strip_suffix('\n').unwrap()).unwrap(), whole);
+            announce_another(&mut line);
+        }
     }
 
     #[test]

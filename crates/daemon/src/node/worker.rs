@@ -18,12 +18,12 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize};
 use tokio::{
-    io::Interest,
+    io::{AsyncRead, Interest, ReadBuf},
     net::UnixStream,
     sync::mpsc::{self, OwnedPermit, error::SendError},
 };
 
-use super::{ListenerId, WorkerId, lines::Lines};
+use super::{ListenerId, WorkerId, lines::Lines, wire};
 use crate::ipc::{Heard, Received};
 
 /// Bytes on their way to a worker from which on nothing more is read from it: who asks and never listens to the
@@ -146,6 +146,20 @@ impl Worker {
         self.queue(bytes, Some(handle));
     }
 
+    /// Queues a connection: together with one before that has not left yet.
+    pub(super) fn hand(&mut self, handover: Handover, key: &str) {
+        let before = self.outgoing.back_mut().filter(|outgoing| outgoing.sent == 0);
+        if let Some(before) = before
+            && matches!(self.sent.back(), Some(Sent::Connection(_)))
+            && before.handle.is_some()
+        {
+            wire::announce_another(&mut before.bytes);
+        }
+        let line = wire::connection(handover.seq, key);
+        self.give(line, Arc::clone(&handover.connection), Sent::Connection(handover.seq));
+        self.handovers.push_back(handover);
+    }
+
     pub(super) fn queue(&mut self, bytes: Vec<u8>, handle: Option<Arc<OwnedFd>>) {
         self.outgoing_bytes += bytes.len();
         self.outgoing.push_back(Outgoing { bytes, sent: 0, handle });
@@ -252,15 +266,16 @@ impl Worker {
             if self.outgoing_bytes > FULL || !self.heard.is_empty() {
                 return Ok(Turn::Pause);
             }
-            if self.channel.poll_read_ready(cx).is_pending() {
+            // Remembers, unlike `try_read`, that a read which did not fill the buffer has taken all.
+            let mut space = ReadBuf::new(buffer);
+            match Pin::new(&mut self.channel).poll_read(cx, &mut space) {
                 // What somebody else holds open says nothing any more.
-                return Ok(if self.ended { Turn::End } else { Turn::Pause });
-            }
-            match self.channel.try_read(buffer) {
-                Ok(0) => return Ok(Turn::End),
-                Ok(length) => take(self, &buffer[..length])?,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) => return Ok(Turn::End),
+                Poll::Pending => return Ok(if self.ended { Turn::End } else { Turn::Pause }),
+                Poll::Ready(Ok(())) if !space.filled().is_empty() => {
+                    let length = space.filled().len();
+                    take(self, &buffer[..length])?;
+                }
+                Poll::Ready(_) => return Ok(Turn::End),
             }
         }
         Ok(Turn::More)
