@@ -28,6 +28,7 @@ mod pid_files;
 mod queue;
 mod ready;
 mod redundancy;
+mod reloads;
 mod replacement;
 mod restarts;
 mod retries;

@@ -55,6 +55,31 @@ fn a_port_or_a_good_answer_shows_that_it_is_up() {
 }
 
 #[test]
+fn what_shows_it_is_looked_for_by_the_next_image_of_the_daemon() {
+    for ready in ["tcp:PORT", "log:come up"] {
+        let rpm = Rpm::new();
+        let port = free_port().to_string();
+        rpm.write(
+            "server.js",
+            &format!(
+                "process.stdout.write('come ');{SERVER}server.on('listening', () => console.log('up'));"
+            ),
+        );
+        let ready = ready.replace("PORT", &port);
+        // A limit that cannot stand in for the sign.
+        let more = format!("listen_timeout = '1h'\nready = '{ready}'\nenv = {{ PORT = {port} }}\n");
+        rpm.write("app.toml", &format!("[[apps]]\nname = 'app'\nscript = 'server.js'\n{more}"));
+        let starting = rpm.start("start app.toml");
+        wait_until("the launch", || rpm.jlist().first().is_some_and(|entry| entry.log("out") == "come "));
+        rpm.ok("update");
+        assert_eq!(rpm.entry("app").status(), "launching");
+        rpm.write("go", "");
+        rpm.wait_status("app", "online");
+        drop(starting.output());
+    }
+}
+
+#[test]
 fn one_that_never_shows_it_is_taken_to_be_up() {
     let rpm = Rpm::new();
     rpm.write(

@@ -20,7 +20,7 @@ mod update;
 mod waiting;
 mod watching;
 
-pub(crate) use self::{checking::Checking, depending::Needed, watching::check_watch};
+pub(crate) use self::{checking::Checking, depending::Needed, reloading::Change, watching::check_watch};
 
 use std::{
     cell::{Cell, OnceCell},

@@ -69,6 +69,7 @@ pub(crate) struct Journal {
 struct Written {
     spec: Arc<AppSpec>,
     env: Arc<Env>,
+    former: Option<Arc<AppSpec>>,
     instance: u32,
     life: Life,
     birth: Option<u64>,
@@ -79,6 +80,7 @@ impl Written {
         Self {
             spec: Arc::clone(&process.spec),
             env: Arc::clone(&process.base_env),
+            former: process.former.as_ref().map(|former| Arc::clone(&former.spec)),
             instance: process.instance,
             life: process.life.clone(),
             birth: process.birth(),
@@ -87,8 +89,10 @@ impl Written {
 
     /// Whether the declaration of `process` is the one that was written.
     fn declares(&self, process: &Process) -> bool {
+        let former = process.former.as_ref().map(|former| &former.spec);
         Arc::ptr_eq(&self.spec, &process.spec)
             && Arc::ptr_eq(&self.env, &process.base_env)
+            && self.former.as_ref().map(Arc::as_ptr) == former.map(Arc::as_ptr)
             && self.instance == process.instance
     }
 }
@@ -234,17 +238,20 @@ impl Journal {
 
     /// The declaration of `process`, and its environment if that is new here.
     fn declare(&mut self, process: &Process, lines: &mut Vec<u8>) {
-        let env = match self.environments.get(&process.base_env) {
-            Some(&number) => number,
-            None => {
-                let number = self.next_environment;
-                self.next_environment = number.wrapping_add(1);
-                self.environments.insert(Arc::clone(&process.base_env), number);
-                Record::Env { number, env: Arc::clone(&process.base_env) }.write_to(lines);
-                number
-            }
-        };
-        Record::Declared(Declared::of(process, env)).write_to(lines);
+        let declared = Declared::of(process, |env| self.number_of(env, lines));
+        Record::Declared(declared).write_to(lines);
+    }
+
+    /// The number of an environment, which is written if it has none yet.
+    fn number_of(&mut self, env: &Arc<Env>, lines: &mut Vec<u8>) -> u32 {
+        if let Some(&number) = self.environments.get(env) {
+            return number;
+        }
+        let number = self.next_environment;
+        self.next_environment = number.wrapping_add(1);
+        self.environments.insert(Arc::clone(env), number);
+        Record::Env { number, env: Arc::clone(env) }.write_to(lines);
+        number
     }
 
     /// Appends whole records, or nothing. Says once that it cannot.

@@ -262,6 +262,8 @@ pub(crate) enum Effect {
     },
     /// The run that was started beside the present one takes its place.
     Promote,
+    /// The reload has failed: what was declared before it is in force again.
+    Revert,
     /// A run has ended, or could not begin: note it.
     Ended(Ended),
     /// Ask the whole tree to end.
@@ -603,9 +605,9 @@ impl Life {
                     new.pid, policy.listen_timeout
                 );
                 let mut effects = self.stay(old, &reason, policy);
-                // Answered when it is gone.
+                // Answered when it is gone, and ended by its own declaration.
                 effects.pop();
-                effects.push(Effect::Retire { run: new, drain: false });
+                effects.insert(0, Effect::Retire { run: new, drain: false });
                 effects
             }
             Phase::Draining { run, then } => self.begin_stop(run, then, policy, now),
@@ -737,7 +739,7 @@ impl Life {
     fn stay(&mut self, old: Run, reason: &str, policy: &Policy) -> Vec<Effect> {
         self.phase = Phase::Online(old);
         self.error = Some(format!("not reloaded, pid {} goes on: {reason}", old.pid));
-        vec![policy.watch_over(old), Effect::Settled]
+        vec![policy.watch_over(old), Effect::Revert, Effect::Settled]
     }
 
     /// The reload is no longer wanted: its new run goes, and `then` is done with the old one.

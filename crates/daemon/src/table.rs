@@ -40,6 +40,8 @@ pub(crate) struct Process {
     pub spec: Arc<AppSpec>,
     /// What `spec` says about its life.
     pub policy: Policy,
+    /// What was declared before the reload that is under way, and is again if that fails.
+    pub former: Option<Box<Former>>,
     /// The environment of the one who started it.
     pub base_env: Arc<Env>,
     /// Its number among the instances of its app.
@@ -84,6 +86,15 @@ pub(crate) struct Process {
     pub waiters: Vec<Waiter>,
     /// Who wants to hear of the end of its run, or of the one that is about to begin.
     pub followers: Vec<Replies>,
+}
+
+/// A declaration that a reload has changed.
+#[derive(Clone, Debug)]
+pub(crate) struct Former {
+    pub spec: Arc<AppSpec>,
+    pub base_env: Arc<Env>,
+    /// The run that was started by it, and that the reload is to replace.
+    pub pid: i32,
 }
 
 /// What belongs to one run of a process.
@@ -285,17 +296,19 @@ impl Table {
             log_ends: None,
             spec,
             base_env,
+            former: None,
         };
         self.restore(declared, home, now)
     }
 
     /// Puts a process in as it was kept.
     pub(crate) fn restore(&mut self, kept: Kept, home: &Home, now: Now) -> &mut Process {
-        let Kept { id, spec, base_env, instance, unique_id, increment, life, birth, log_ends } = kept;
+        let Kept { id, spec, base_env, former, instance, unique_id, increment, life, birth, log_ends } = kept;
         self.expect_id(id.0.saturating_add(1));
         let mut process = Process {
             id,
             policy: Policy::of(&spec, &self.max_parallel),
+            former: former.map(Box::new),
             base_env,
             instance,
             unique_id,
@@ -382,6 +395,7 @@ impl Table {
             id: own,
             spec: Arc::clone(&process.spec),
             policy: process.policy.clone(),
+            former: None,
             base_env: Arc::clone(&process.base_env),
             instance: process.instance,
             unique_id: Arc::clone(&process.unique_id),

@@ -26,6 +26,7 @@ impl God {
             Effect::Drain => self.drain(id),
             Effect::Retire { run, drain } => self.retire(id, run, drain),
             Effect::Promote => self.promote(id),
+            Effect::Revert => self.revert(id),
             Effect::Ask(ask) => self.ask(id, ask),
             Effect::Arm(at) => {
                 if let Some(process) = self.table.get_mut(id) {

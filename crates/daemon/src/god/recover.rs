@@ -49,6 +49,7 @@ impl God {
         let mut adopted = 0;
         self.catch_up(&ids);
         for id in ids {
+            self.give_back(id);
             self.arm_tick(id);
             self.attend(id);
             let Some(process) = self.table.get(id) else { continue };
@@ -164,6 +165,18 @@ impl God {
         self.post(id, Event::Spawned { pid: main.pid });
         self.post(id, Event::Deadline);
         Ok(())
+    }
+
+    /// A reload had changed the declaration, and neither the new run nor a note of its failure is there: what was
+    /// declared before is what works.
+    fn give_back(&mut self, id: ProcessId) {
+        let Some(process) = self.table.get(id) else { return };
+        let former = process.former.as_ref().map(|former| former.pid);
+        if let Phase::Online(run) = process.life.phase
+            && former == Some(run.pid)
+        {
+            self.revert(id);
+        }
     }
 
     /// A run that a reload had given away, to be ended: what is left of it is.

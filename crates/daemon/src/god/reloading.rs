@@ -2,17 +2,18 @@
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
-use rpm_core::{Cause, ProcessId, protocol::Reply};
+use rpm_core::{AppSpec, Cause, Env, ProcessId, protocol::Reply};
 
-use super::{God, reply};
+use super::{God, reply, starting::prepare_pumps};
 use crate::{
     child_env,
     clock::Now,
     machine::{Event, Phase, Run},
-    table::{Process, Replies, Waiter},
+    table::{Former, Process, Replies, Waiter},
 };
 
 /// The part of the time to end in which connections that are kept alive may end with an answer, before the servers of
@@ -20,9 +21,18 @@ use crate::{
 const FAREWELL_PART: u64 = 4;
 const LONGEST_FAREWELL: u64 = 1_000;
 
-/// A reload of an app's processes.
+/// What is to be declared anew of a process.
+#[derive(Clone, Default)]
+pub(crate) struct Change {
+    pub spec: Option<Arc<AppSpec>>,
+    /// The environment of the one who starts it.
+    pub env: Option<Arc<Env>>,
+}
+
+/// A reload of an app's processes. What is declared anew comes into force with each one's turn: the others keep what
+/// they have if it fails before.
 pub(super) struct Rolling {
-    waiting: VecDeque<ProcessId>,
+    waiting: VecDeque<(ProcessId, Change)>,
     under_way: BTreeSet<ProcessId>,
     replies: Replies,
 }
@@ -60,6 +70,26 @@ impl God {
             process.run = attached;
             process.stopping = None;
             process.show_pid(pid);
+            process.former = None;
+        }
+        self.keep(id);
+    }
+
+    /// Brings what was declared before a reload that failed into force again: the next run, which may follow a crash, is
+    /// to be one that works.
+    pub(super) fn revert(&mut self, id: ProcessId) {
+        let Some(process) = self.table.get_mut(id) else { return };
+        let Some(former) = process.former.take() else { return };
+        let Former { spec, base_env, .. } = *former;
+        process.base_env = base_env;
+        self.redeclare(id, spec, None);
+        let Self { table, home, .. } = self;
+        let Some(process) = table.get_mut(id) else { return };
+        if let Err(error) = prepare_pumps(process, home) {
+            tracing::error!("{error}");
+        }
+        if let (Some(run), false) = (process.life.run(), process.shown_pid) {
+            process.show_pid(run.pid);
         }
     }
 
@@ -98,18 +128,15 @@ impl God {
 
     /// Reloads processes: those of one app as many at once as it declares, different apps at the same time. The
     /// first one that fails ends the reload of its app.
-    pub(crate) fn reload(&mut self, ids: &[ProcessId], replies: &Replies) {
-        let mut by_app: HashMap<String, VecDeque<ProcessId>> = HashMap::new();
-        let mut others = Vec::new();
-        for process in ids.iter().filter_map(|&id| self.table.get(id)) {
-            if process.policy.overlaps {
-                by_app.entry(process.spec.name.clone()).or_default().push_back(process.id);
+    pub(crate) fn reload(&mut self, changes: Vec<(ProcessId, Change)>, replies: &Replies) {
+        let mut by_app: HashMap<String, VecDeque<(ProcessId, Change)>> = HashMap::new();
+        for (id, change) in changes {
+            let Some(spec) = self.changed(id, &change) else { continue };
+            if spec.overlaps() {
+                by_app.entry(spec.name.clone()).or_default().push_back((id, change));
             } else {
-                others.push(process.id);
+                self.order_reload(id, change, replies);
             }
-        }
-        for id in others {
-            self.order_reload(id, replies);
         }
         for waiting in by_app.into_values() {
             self.rolling.push(Rolling { waiting, under_way: BTreeSet::new(), replies: replies.clone() });
@@ -117,10 +144,34 @@ impl God {
         self.roll();
     }
 
-    fn order_reload(&mut self, id: ProcessId, replies: &Replies) {
-        if let Some(process) = self.table.get_mut(id) {
-            process.waiters.push(Waiter { replies: replies.clone(), created: false });
-            self.post(id, Event::Reload(Cause::Reload.into()));
+    /// What is declared of a process after `change`.
+    fn changed(&self, id: ProcessId, change: &Change) -> Option<Arc<AppSpec>> {
+        let process = self.table.get(id)?;
+        Some(Arc::clone(change.spec.as_ref().unwrap_or(&process.spec)))
+    }
+
+    fn order_reload(&mut self, id: ProcessId, change: Change, replies: &Replies) {
+        let Some(process) = self.table.get_mut(id) else { return };
+        process.waiters.push(Waiter { replies: replies.clone(), created: false });
+        // Of one that is being reloaded the first one stays: it is what works.
+        if let Phase::Online(run) = process.life.phase {
+            let is_changed = change.spec.is_some() || change.env.is_some();
+            let (spec, base_env) = (Arc::clone(&process.spec), Arc::clone(&process.base_env));
+            process.former = is_changed.then(|| Box::new(Former { spec, base_env, pid: run.pid }));
+        }
+        self.bring_in(id, change, replies);
+        self.post(id, Event::Reload(Cause::Reload.into()));
+    }
+
+    /// Brings what is declared anew into force, from the next start on.
+    pub(crate) fn bring_in(&mut self, id: ProcessId, change: Change, replies: &Replies) {
+        let Change { spec, env } = change;
+        if let (Some(process), Some(env)) = (self.table.get_mut(id), env) {
+            process.base_env = env;
+        }
+        match spec {
+            Some(spec) => self.redeclare(id, spec, Some(replies)),
+            None => self.keep(id),
         }
     }
 
@@ -133,7 +184,7 @@ impl God {
         for rolling in self.rolling.iter_mut().filter(|rolling| rolling.under_way.contains(&id)) {
             rolling.under_way.remove(&id);
             if error.is_some() && !rolling.waiting.is_empty() {
-                let left: Vec<_> = rolling.waiting.drain(..).map(|id| id.to_string()).collect();
+                let left: Vec<_> = rolling.waiting.drain(..).map(|(id, _)| id.to_string()).collect();
                 let note = format!("not reloaded because {id} failed: {}", left.join(", "));
                 reply(&rolling.replies, Reply::Note(note));
             }
@@ -143,24 +194,25 @@ impl God {
 
     fn roll(&mut self) {
         let mut orders = Vec::new();
-        let Self { rolling, table, .. } = self;
-        for rolling in rolling.iter_mut() {
-            while let Some(&next) = rolling.waiting.front() {
-                let parallel = table.get(next).and_then(|process| process.spec.reload_parallel);
+        let mut all = std::mem::take(&mut self.rolling);
+        for rolling in &mut all {
+            while let Some((next, change)) = rolling.waiting.front() {
+                let parallel = self.changed(*next, change).and_then(|spec| spec.reload_parallel);
                 if rolling.under_way.len() >= parallel.unwrap_or(1).max(1) as usize {
                     break;
                 }
-                rolling.waiting.pop_front();
+                let Some((next, change)) = rolling.waiting.pop_front() else { break };
                 // One that was deleted meanwhile needs no reload.
-                if table.get(next).is_some() {
+                if self.table.get(next).is_some() {
                     rolling.under_way.insert(next);
-                    orders.push((next, rolling.replies.clone()));
+                    orders.push((next, change, rolling.replies.clone()));
                 }
             }
         }
-        self.rolling.retain(|rolling| !rolling.under_way.is_empty());
-        for (id, replies) in orders {
-            self.order_reload(id, &replies);
+        all.retain(|rolling| !rolling.under_way.is_empty());
+        self.rolling = all;
+        for (id, change, replies) in orders {
+            self.order_reload(id, change, &replies);
         }
     }
 }

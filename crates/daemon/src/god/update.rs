@@ -29,6 +29,7 @@ use super::{God, refuse};
 use crate::{
     handover::{CHECK, FIT, HANDOVER_FD, Handed, Handover, Passing},
     ipc::Channel,
+    machine::Phase,
     node::{self, Cluster},
     ready::{Listener, Signs},
     sockets::Sockets,
@@ -178,6 +179,10 @@ impl God {
                     Ok(channel) => process.run.channel = Some(channel),
                     Err(error) => tracing::error!("IPC channel of process {id}: {error}"),
                 }
+            }
+            if let Phase::Launching(_) = process.life.phase {
+                let logs = process.run.log_ends.map(|ends| ends.places(&process.logs));
+                process.run.signs.look_again(&process.spec, &listener, logs.unwrap_or_default());
             }
         }
         for (app, packed) in handover.clusters {

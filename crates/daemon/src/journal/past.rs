@@ -12,12 +12,13 @@ use serde::Deserialize;
 
 use super::{
     JournalError,
-    record::{Declared, FORMAT, GivenAway, Record},
+    record::{Before, Declared, FORMAT, GivenAway, Record},
 };
 use crate::{
     clock::Now,
     logs::Ends,
     machine::{Life, Phase},
+    table::Former,
 };
 
 /// The processes of the daemon before.
@@ -41,6 +42,7 @@ pub(crate) struct Kept {
     pub id: ProcessId,
     pub spec: Arc<AppSpec>,
     pub base_env: Arc<Env>,
+    pub former: Option<Former>,
     pub instance: u32,
     pub unique_id: Arc<str>,
     pub increment: Option<i64>,
@@ -140,7 +142,7 @@ impl Past {
         }
         let mut processes = Vec::with_capacity(declared.len());
         for (id, declared) in declared {
-            let Declared { app, env, instance, unique_id, increment, .. } = declared;
+            let Declared { app, env, instance, unique_id, increment, former, .. } = declared;
             let Some(base_env) = environments.get(&env) else {
                 damaged += 1;
                 continue;
@@ -151,10 +153,15 @@ impl Past {
                 (Life { phase: Phase::Starting, ..Life::new(Now::read()) }, None, None)
             });
             let base_env = Arc::clone(base_env);
+            let former = former.and_then(|Before { app, env, pid }| {
+                let base_env = Arc::clone(environments.get(&env)?);
+                Some(Former { spec: app, base_env, pid })
+            });
             processes.push(Kept {
                 id,
                 spec: app,
                 base_env,
+                former,
                 instance,
                 unique_id,
                 increment,

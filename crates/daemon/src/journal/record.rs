@@ -74,6 +74,17 @@ pub(super) struct Declared {
     pub unique_id: Arc<str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub increment: Option<i64>,
+    /// What was declared before, while a reload may still fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former: Option<Before>,
+}
+
+/// [`Former`] with the number of its environment.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Before {
+    pub app: Arc<AppSpec>,
+    pub env: u32,
+    pub pid: i32,
 }
 
 impl GivenAway {
@@ -84,14 +95,20 @@ impl GivenAway {
 }
 
 impl Declared {
-    pub(super) fn of(process: &Process, env: u32) -> Self {
+    /// `number` gives the number of an environment.
+    pub(super) fn of(process: &Process, mut number: impl FnMut(&Arc<Env>) -> u32) -> Self {
         Self {
             id: process.id,
             app: Arc::clone(&process.spec),
-            env,
+            env: number(&process.base_env),
             instance: process.instance,
             unique_id: Arc::clone(&process.unique_id),
             increment: process.increment,
+            former: process.former.as_ref().map(|former| Before {
+                app: Arc::clone(&former.spec),
+                env: number(&former.base_env),
+                pid: former.pid,
+            }),
         }
     }
 }

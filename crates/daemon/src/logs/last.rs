@@ -4,7 +4,7 @@ use std::{
     fs::{File, OpenOptions},
     io,
     os::unix::fs::{FileExt, OpenOptionsExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use nix::libc::O_NONBLOCK;
@@ -37,6 +37,13 @@ impl Ends {
         // One that cannot be read has nothing to be told of.
         let end = |file: Option<&File>| file.and_then(|file| end_of(file).ok()).unwrap_or(0);
         Self { out: end(out), error: end(error) }
+    }
+
+    /// Where in each of the present files begins what came since.
+    pub(crate) fn places(self, logs: &LogPaths) -> Vec<(PathBuf, u64)> {
+        let place = |path: &PathBuf, from| (path.clone(), Log::open(path).map_or(0, |log| log.place(from)));
+        let error = (logs.error != logs.out).then(|| place(&logs.error, self.error));
+        [place(&logs.out, self.out)].into_iter().chain(error).collect()
     }
 
     /// The last lines that came since: before those of the next run, if there is one already.
@@ -84,14 +91,19 @@ impl Log {
         Ok(Self { length: meta.len(), cut: cut.bytes, blank: cut.blank, file })
     }
 
+    /// Where in the file is what was written as the byte `from`.
+    fn place(&self, from: u64) -> u64 {
+        // Behind its end: it was emptied since, or is another file.
+        let place = if from > self.cut + self.length { 0 } else { from.saturating_sub(self.cut) };
+        place.max(self.blank)
+    }
+
     /// The last lines behind the place `from`, and before `until`.
     fn last(&self, from: u64, until: Option<u64>) -> io::Result<Vec<String>> {
         let end = self.cut + self.length;
-        // Behind its end: it was emptied since, or is another file.
-        let from = if from > end { 0 } else { from.saturating_sub(self.cut) };
         let length =
             until.filter(|&until| until <= end).map_or(self.length, |until| until.saturating_sub(self.cut));
-        let from = from.max(self.blank).max(length.saturating_sub(BYTES as u64));
+        let from = self.place(from).max(length.saturating_sub(BYTES as u64));
         let mut bytes = vec![0; length.saturating_sub(from) as usize];
         let mut read = 0;
         while read < bytes.len() {
@@ -106,7 +118,7 @@ impl Log {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, io::Write, path::PathBuf};
+    use std::{fs, io::Write};
 
     use super::*;
 

@@ -18,6 +18,7 @@ struct World {
     /// Those that were given away and live.
     retired: Vec<i32>,
     drained: u32,
+    reverted: u32,
     /// Gates let everybody pass.
     open: bool,
     held: Option<Gate>,
@@ -44,6 +45,7 @@ impl World {
             second: None,
             retired: vec![],
             drained: 0,
+            reverted: 0,
             open: true,
             held: None,
             armed: None,
@@ -102,6 +104,7 @@ impl World {
                     assert!(self.second.is_some(), "nobody was promoted");
                     self.child = self.second.take();
                 }
+                Effect::Revert => self.reverted += 1,
                 Effect::Arm(at) => self.armed = Some(at),
                 Effect::Disarm => self.armed = None,
                 Effect::Settled => self.settled += 1,
@@ -581,9 +584,10 @@ fn a_reload_that_is_not_up_in_time_changes_nothing() {
     world.retires();
     assert_eq!(world.settled, settled + 1);
     assert!(world.life.error.as_deref().unwrap().contains("listen_timeout"));
+    assert_eq!(world.reverted, 1);
     // The next one succeeds, and nothing of the failure is left.
     world.event(Event::Reload(Cause::Reload.into())).reaches(Stage::Listening).retires();
-    assert_eq!((world.life.restart_time, &world.life.error), (1, &None));
+    assert_eq!((world.life.restart_time, &world.life.error, world.reverted), (1, &None, 1));
 }
 
 #[test]
@@ -597,6 +601,7 @@ fn a_reload_whose_new_run_ends_or_cannot_start_changes_nothing() {
     world.event(Event::SpawnFailed { reason: "no node".to_owned(), is_shortage: false });
     assert_eq!((world.child, world.status(), world.settled), (old, Status::Online, settled + 2));
     assert!(world.life.error.as_deref().unwrap().contains("no node"));
+    assert_eq!(world.reverted, 2);
 }
 
 #[test]

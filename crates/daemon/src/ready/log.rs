@@ -29,6 +29,11 @@ pub(super) struct Tail {
 impl Tail {
     pub(super) fn at_end(path: PathBuf) -> Self {
         let at = path.metadata().map_or(0, |meta| meta.len());
+        Self::at(path, at)
+    }
+
+    /// The log behind its byte `at`.
+    pub(super) fn at(path: PathBuf, at: u64) -> Self {
         Self { path, at, line: Vec::new() }
     }
 

@@ -78,8 +78,19 @@ impl Signs {
     /// Begins to watch. Of one that runs beside another for a while, what it answers to may be answered by the other:
     /// it is asked only after `delay`.
     pub(crate) fn watch(&mut self, app: &AppSpec, listener: &Listener, delay: Duration) {
-        let limit = Duration::from_millis(app.listen_timeout.unwrap_or(AppSpec::DEFAULT_LISTEN_TIMEOUT).0);
         self.listen(app, listener);
+        self.look(app, listener, delay);
+    }
+
+    /// Goes on to look for what shows that a run of the image before this one is up. `logs` are its logs, each with the
+    /// place where what the run has written begins.
+    pub(crate) fn look_again(&mut self, app: &AppSpec, listener: &Listener, logs: Vec<(PathBuf, u64)>) {
+        self.tails = logs.into_iter().map(|(path, at)| Tail::at(path, at)).collect();
+        self.look(app, listener, Duration::ZERO);
+    }
+
+    fn look(&mut self, app: &AppSpec, listener: &Listener, delay: Duration) {
+        let limit = Duration::from_millis(app.listen_timeout.unwrap_or(AppSpec::DEFAULT_LISTEN_TIMEOUT).0);
         let sign = match app.ready.clone() {
             Some(Ready::Tcp(address)) => Sign::Tcp(address),
             Some(Ready::Http(url)) => Sign::Http(url),

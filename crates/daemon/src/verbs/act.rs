@@ -1,6 +1,6 @@
 //! `start`, `stop`, `restart`, `delete` and `reset` of processes that are there, and the end of all.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use rpm_core::{
     AppSpec, Cause, Selector,
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::refuse;
 use crate::{
-    god::{God, check_watch, reply},
+    god::{Change, God, check_watch, reply},
     machine::Event,
     table::Replies,
 };
@@ -35,7 +35,7 @@ impl God {
             Err(failure) => return refuse(replies, failure),
         };
         // All declarations are checked before the first process is touched.
-        let mut changed = Vec::new();
+        let mut changed = HashMap::new();
         if !act.patch.is_empty() {
             for process in ids.iter().filter_map(|&id| self.table.get(id)) {
                 match patched(&process.spec, &act.patch) {
@@ -43,29 +43,27 @@ impl God {
                         if let Err(failure) = check_watch(&spec) {
                             return refuse(replies, failure);
                         }
-                        changed.push((process.id, Arc::new(spec)));
+                        changed.insert(process.id, Arc::new(spec));
                     }
                     Err(error) => return refuse(replies, Failure::BadRequest(error.to_string())),
                 }
             }
         }
         self.announce(&ids, replies);
-        for (id, spec) in changed {
-            self.redeclare(id, spec, replies);
-        }
         let env = act.env.clone().map(Arc::new);
-        for &id in &ids {
-            if let (Some(process), Some(env)) = (self.table.get_mut(id), &env) {
-                process.base_env = Arc::clone(env);
-            }
-            self.keep(id);
+        let mut change = |id| Change { spec: changed.remove(&id), env: env.clone() };
+        let changes: Vec<_> = ids.iter().map(|&id| (id, change(id))).collect();
+        if act.action == Action::Reload {
+            return self.reload(changes, replies);
+        }
+        for (id, change) in changes {
+            self.bring_in(id, change, replies);
             if matches!(act.action, Action::Stop | Action::Delete) {
                 self.unwatch(id);
                 self.hurry_retired(id);
             }
         }
         match act.action {
-            Action::Reload => self.reload(&ids, replies),
             Action::Stop | Action::Delete => self.unwind(&ids, &event, Some(replies)),
             _ => {
                 for &id in &ids {

@@ -59,13 +59,13 @@ impl God {
     }
 
     /// Gives a process a new declaration.
-    fn redeclare(&mut self, id: ProcessId, spec: Arc<AppSpec>, replies: &Replies) {
+    pub(crate) fn redeclare(&mut self, id: ProcessId, spec: Arc<AppSpec>, replies: Option<&Replies>) {
         let is_watched = !spec.watch.is_off();
         if self.table.redeclare(id, spec, &self.home, Now::read()) {
             self.keep(id);
             self.arm_tick(id);
             self.see_anew(id);
-            self.rewatch(is_watched, Some(replies));
+            self.rewatch(is_watched, replies);
         }
     }
 

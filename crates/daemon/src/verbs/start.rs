@@ -9,7 +9,7 @@ use rpm_core::{
 
 use super::{Declaration, cpus, refuse, unique_id};
 use crate::{
-    god::{God, check_watch, reply},
+    god::{Change, God, check_watch, reply},
     machine::Event,
     table::Replies,
 };
@@ -52,33 +52,34 @@ impl God {
                 return refuse(replies, Failure::AlreadyLaunched);
             } else {
                 let ids: Vec<_> = known.into_iter().map(|(id, _)| id).collect();
-                self.renew(&ids, &spec, update_env.then_some(&env), replies);
-                if spec.cron_only {
-                    // Its next tick runs it as it is declared now.
-                    for process in ids.iter().filter_map(|&id| self.table.get(id)) {
-                        reply(replies, Reply::Acted(process.acted(false)));
-                    }
-                } else if existing == Existing::Reload {
-                    self.reload(&ids, replies);
+                self.announce(&ids, replies);
+                let change =
+                    Change { spec: Some(Arc::clone(&spec)), env: update_env.then(|| Arc::clone(&env)) };
+                let changes: Vec<_> = ids.iter().map(|&id| (id, change.clone())).collect();
+                if existing == Existing::Reload && !spec.cron_only {
+                    self.reload(changes, replies);
                 } else {
-                    for &id in &ids {
-                        self.order(id, Event::Restart(Cause::Restart.into()), replies);
-                    }
+                    self.renew(changes, replies);
                 }
                 self.fit(&ids, &spec, &env, replies);
             }
         }
     }
 
-    /// Gives processes that are there their new declaration.
-    fn renew(&mut self, ids: &[ProcessId], spec: &Arc<AppSpec>, env: Option<&Arc<Env>>, replies: &Replies) {
-        self.announce(ids, replies);
-        for &id in ids {
-            self.redeclare(id, Arc::clone(spec), replies);
-            if let (Some(process), Some(env)) = (self.table.get_mut(id), env) {
-                process.base_env = Arc::clone(env);
+    /// Gives processes that are there their new declaration, and has it take effect.
+    fn renew(&mut self, changes: Vec<(ProcessId, Change)>, replies: &Replies) {
+        let ids: Vec<_> = changes.iter().map(|&(id, _)| id).collect();
+        for (id, change) in changes {
+            self.bring_in(id, change, replies);
+        }
+        for id in ids {
+            match self.table.get(id) {
+                // Its next tick runs it as it is declared now.
+                Some(process) if process.spec.cron_only => {
+                    reply(replies, Reply::Acted(process.acted(false)));
+                }
+                _ => self.order(id, Event::Restart(Cause::Restart.into()), replies),
             }
-            self.keep(id);
         }
     }
 
