@@ -449,6 +449,7 @@ fn workers_end_with_a_daemon_that_is_killed_and_the_next_one_starts_them() {
     let daemon = rpm.daemon().unwrap();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(daemon), nix::sys::signal::SIGKILL).unwrap();
     // Node's own rule: a worker does not outlive its primary.
+    rpm.wait_daemon_gone(daemon);
     wait_until("the end of the workers", || rpm.children().is_empty());
     rpm.ok("ping");
     wait_until("new workers", || {

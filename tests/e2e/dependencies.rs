@@ -145,7 +145,7 @@ fn all_instances_have_to_be_there() {
     // What it waits for is known to the next daemon, too.
     rpm.ok("update");
     assert_eq!(status(&rpm, "api"), "waiting");
-    kill(Pid::from_raw(rpm.daemon().unwrap()), Signal::SIGKILL).unwrap();
+    rpm.lose_daemon();
     rpm.ok("ping");
     wait_until("the first", || healthy() == 1);
     assert_eq!(status(&rpm, "api"), "waiting");

@@ -33,7 +33,7 @@ fn a_file_is_read_at_each_start() {
     assert!(!environ.contains_key("URL"), "what is no longer in the file is gone");
     // So it is after a death of the daemon, and of the app under the next one.
     let before = rpm.entry("web");
-    kill(Pid::from_raw(rpm.daemon().unwrap()), Signal::SIGKILL).unwrap();
+    rpm.lose_daemon();
     rpm.write(".env", "COLOUR=green\n");
     rpm.ok("ping");
     assert_eq!(

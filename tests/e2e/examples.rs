@@ -74,8 +74,7 @@ fn a_python_server_with_a_held_socket_is_reloaded_under_load() {
     get(port, "/").unwrap();
     // A daemon that dies takes no socket with it: the next one has it from the process that lives.
     let running = rpm.entry("listen").pid();
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(rpm.daemon().unwrap()), nix::sys::signal::SIGKILL)
-        .unwrap();
+    rpm.lose_daemon();
     rpm.ok("ping");
     get(port, "/").unwrap();
     rpm.ok("reload listen");

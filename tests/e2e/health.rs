@@ -11,10 +11,6 @@ use std::{
     thread,
 };
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 use rpm_tests::{Rpm, wait_until};
 
 fn declare(rpm: &Rpm, health: &str, more: &str) {
@@ -154,7 +150,7 @@ fn checks_go_on_under_the_next_daemon() {
     wait_until("health", || state(&rpm) == "healthy");
     rpm.ok("update");
     wait_until("health", || state(&rpm) == "healthy");
-    kill(Pid::from_raw(rpm.daemon().unwrap()), Signal::SIGKILL).unwrap();
+    rpm.lose_daemon();
     rpm.ok("ping");
     wait_until("health", || state(&rpm) == "healthy");
     assert_eq!(rpm.entry("app").pid(), before.pid());

@@ -75,9 +75,7 @@ fn a_run_that_outlives_its_daemon_is_told_once() {
     rpm.ok("start task.sh --no-autorestart");
     let pid = rpm.entry("task").pid();
     wait_until("its first word", || rpm.entry("task").log("out").contains("begun"));
-    let daemon = rpm.daemon().unwrap();
-    kill(Pid::from_raw(daemon), Signal::SIGKILL).unwrap();
-    rpm.wait_daemon_gone(daemon);
+    rpm.lose_daemon();
     rpm.ok("list");
     rpm.write("go", "");
     rpm.wait_status("task", "stopped");
@@ -97,9 +95,7 @@ fn a_run_that_outlives_its_daemon_is_told_once() {
 fn a_run_that_ended_while_no_daemon_was_there_is_told_as_that() {
     let rpm = Rpm::new();
     let pid = rpm.forever("web", "").pid();
-    let daemon = rpm.daemon().unwrap();
-    kill(Pid::from_raw(daemon), Signal::SIGKILL).unwrap();
-    rpm.wait_daemon_gone(daemon);
+    rpm.lose_daemon();
     kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
     wait_until("its end", || rpm.children().is_empty());
     rpm.wait_where("web", "restarted", |entry| entry.pid() != 0);

@@ -2,10 +2,7 @@
 
 use std::{fs, process::Command};
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::Signal;
 use rpm_tests::{Rpm, Running, repository, wait_until};
 
 /// Short intervals, and nothing watched but what a test adds.
@@ -46,7 +43,7 @@ fn a_daemon_that_is_away_is_waited_for() {
     assert_eq!(rpm.daemon(), None, "it was not started");
     rpm.ok("start eco.toml");
     companion.shows("pm2: the daemon is back after ");
-    kill(Pid::from_raw(rpm.daemon().unwrap()), Signal::SIGKILL).unwrap();
+    rpm.lose_daemon();
     let twice = |text: &'static str| move |stdout: &str| stdout.matches(text).count() == 2;
     companion.shows_where("away again", twice("the daemon is away, waiting for it"));
     rpm.ok("start eco.toml");

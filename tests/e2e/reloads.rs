@@ -48,12 +48,6 @@ fn only(what: &str) -> BTreeSet<String> {
     BTreeSet::from([what.to_owned()])
 }
 
-fn kill_daemon(rpm: &Rpm) {
-    let daemon = rpm.daemon().unwrap();
-    kill(Pid::from_raw(daemon), Signal::SIGKILL).unwrap();
-    rpm.wait_daemon_gone(daemon);
-}
-
 #[test]
 fn what_was_declared_before_a_failure_is_what_runs_after_a_crash() {
     let rpm = Rpm::new();
@@ -67,7 +61,7 @@ fn what_was_declared_before_a_failure_is_what_runs_after_a_crash() {
     assert_eq!(what_runs_after_a_crash(&rpm), only("good"));
     // The next daemon knows it, too.
     rpm.fails("reload app.toml");
-    kill_daemon(&rpm);
+    rpm.lose_daemon();
     rpm.ok("ping");
     assert_eq!(what_runs_after_a_crash(&rpm), only("good"));
     declare(&rpm, 2, "better");
@@ -85,7 +79,7 @@ fn one_of_both_is_left_when_the_daemon_is_killed_in_the_middle() {
     declare(&rpm, 1, "stuck");
     let reload = rpm.start("reload app.toml");
     wait_until("the new one", || rpm.children().len() == 2);
-    kill_daemon(&rpm);
+    rpm.lose_daemon();
     drop(reload.output());
     rpm.ok("ping");
     wait_until("the end of the new one", || rpm.children() == BTreeSet::from([old]));

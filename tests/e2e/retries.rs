@@ -42,9 +42,7 @@ fn limits_and_tries_outlive_the_daemon() {
     let rpm = Rpm::new();
     rpm.script("task.sh", "echo tried; sleep 1000");
     rpm.ok("start task.sh --name task --no-autorestart --task-timeout 1s --retries 1 --retry-delay 10");
-    let daemon = rpm.daemon().unwrap();
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(daemon), nix::sys::signal::SIGKILL).unwrap();
-    rpm.wait_daemon_gone(daemon);
+    rpm.lose_daemon();
     rpm.ok("list");
     rpm.wait_status("task", "errored");
     assert_eq!(rpm.log("task-out"), "tried\ntried\n");

@@ -35,9 +35,7 @@ fn what_is_wrong_is_told_with_what_to_do() {
 fn a_daemon_that_died_is_noticed_and_not_replaced() {
     let rpm = Rpm::new();
     rpm.forever("web", "");
-    let daemon = rpm.daemon().unwrap();
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(daemon), nix::sys::signal::Signal::SIGKILL).unwrap();
-    rpm.wait_daemon_gone(daemon);
+    let daemon = rpm.lose_daemon();
     rpm.run("doctor").says("nobody looks after what it had started");
     assert_eq!(rpm.daemon(), Some(daemon), "the doctor only looks");
     assert_eq!(rpm.entry("web").status(), "online");

@@ -1,9 +1,6 @@
 //! `run`: a task runs now, and its exit code is told.
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::Signal;
 use rpm_tests::Rpm;
 
 /// Ends as its argument says when the file `go` is there.
@@ -81,9 +78,7 @@ fn the_end_is_waited_for_whoever_the_daemon_is() {
     waiting.output().ends_with(7);
     let waiting = rpm.start("run task --wait");
     waiting.shows("✓");
-    let daemon = rpm.daemon().unwrap();
-    kill(Pid::from_raw(daemon), Signal::SIGKILL).unwrap();
-    rpm.wait_daemon_gone(daemon);
+    rpm.lose_daemon();
     rpm.write("go", "");
     let output = waiting.output();
     // Newer kernels tell how a process ended that is no child.
