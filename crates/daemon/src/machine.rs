@@ -389,6 +389,14 @@ impl Life {
         }
     }
 
+    /// Whether it is on its way out of the table.
+    pub(crate) fn is_leaving(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Draining { then: Then::Forget, .. } | Phase::Stopping { then: Then::Forget, .. }
+        )
+    }
+
     /// Where the process goes next, and what has to be done to get it there.
     pub(crate) fn step(&mut self, policy: &Policy, event: Event, now: Now) -> Vec<Effect> {
         match event {

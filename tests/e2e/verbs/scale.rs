@@ -1,6 +1,10 @@
 //! `scale`: more or fewer processes of an app.
 
-use rpm_tests::Rpm;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use rpm_tests::{Rpm, wait_for, wait_until};
 
 fn ids(rpm: &Rpm) -> Vec<i64> {
     rpm.jlist().iter().map(rpm_tests::Entry::id).collect()
@@ -34,4 +38,20 @@ fn what_cannot_be_done_is_said() {
     rpm.fails("scale web many");
     rpm.fails("scale web -1");
     assert_eq!(ids(&rpm), [0]);
+}
+
+#[test]
+fn those_that_are_ending_count_no_more() {
+    let rpm = Rpm::new();
+    rpm.script("slow.sh", "#!/bin/bash\ntrap : INT\nuntil [ -e over ]; do sleep 0.02; done\n");
+    rpm.ok("start slow.sh -i 3 --kill-timeout 60000 --no-autorestart");
+    let down = rpm.start("scale slow 2");
+    let is_leaving = |entry: &rpm_tests::Entry| entry.status() == "stopping";
+    let leaving = wait_for("one to be on its way out", || rpm.jlist().into_iter().find(is_leaving));
+    rpm.ok("scale slow 3");
+    kill(Pid::from_raw(leaving.pid()), Signal::SIGKILL).unwrap();
+    drop(down.output());
+    assert_eq!(rpm.statuses(), ["slow:online"; 3]);
+    rpm.write("over", "");
+    wait_until("all to end", || rpm.children().is_empty());
 }

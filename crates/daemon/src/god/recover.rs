@@ -10,7 +10,7 @@ use crate::{
     clock::Now,
     confinement::Confinement,
     journal::{GivenAway, Kept, Past},
-    machine::{Event, Phase, Run, Stage, Then},
+    machine::{Event, Phase, Run, Stage},
     procfs::{Stat, variable},
     ready::{Listener, Signs},
     strays::{Stray, Strays},
@@ -227,10 +227,7 @@ impl God {
     /// One process of an earlier boot: whatever ran then is gone, and is started again.
     fn revive(&mut self, kept: Kept, needed: &Needed, now: Now) {
         let Kept { id, .. } = kept;
-        let is_forgotten = matches!(
-            kept.life.phase,
-            Phase::Draining { then: Then::Forget, .. } | Phase::Stopping { then: Then::Forget, .. }
-        );
+        let is_forgotten = kept.life.is_leaving();
         let was_up = (was_up(&kept) || needed.has(&kept.spec)) && !kept.spec.cron_only;
         if is_forgotten {
             return;

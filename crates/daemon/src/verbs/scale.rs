@@ -17,10 +17,12 @@ impl God {
         if self.is_ending() {
             return refuse(replies, Failure::Ending);
         }
-        let ids: Vec<_> = self.table.named(&scale.app).map(|process| process.id).collect();
-        let Some(first) = ids.first().and_then(|&id| self.table.get(id)) else {
+        let Some(first) = self.table.named(&scale.app).next() else {
             return refuse(replies, Failure::UnknownApp(scale.app.clone()));
         };
+        // Those that a delete or a scale before this one is ending count no more.
+        let staying = self.table.named(&scale.app).filter(|process| !process.life.is_leaving());
+        let ids: Vec<_> = staying.map(|process| process.id).collect();
         let (spec, base_env) = (Arc::clone(&first.spec), Arc::clone(&first.base_env));
         let unique_id = Arc::clone(&first.unique_id);
         let wanted = match scale.to {

@@ -34,9 +34,13 @@ pub(super) fn exhaust(scene: &mut Scene<'_>) -> Outcome<Told> {
     // What ends by itself meanwhile perhaps cannot be started.
     let restless = stage.model.ids(|member| member.kind == Kind::Restless);
     stage.expect(&restless, |member| member.may_fail = true);
-    let mut deeds = Vec::new();
+    let mut deeds: Vec<(Deed, _)> = Vec::new();
     for _ in 0..4 {
-        let deed = Deed::any(stage, scene.random);
+        let deed = match Deed::any(stage, scene.random) {
+            // They run at the same time: of two, either may be the last.
+            Deed::Scale(_) if deeds.iter().any(|(other, _)| matches!(other, Deed::Scale(_))) => Deed::List,
+            deed => deed,
+        };
         let running = deed.begin(stage)?;
         if let Deed::Start(_) | Deed::Restart(_) | Deed::Reload(_) | Deed::RestartAll | Deed::ReloadAll = deed
         {
