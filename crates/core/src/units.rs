@@ -4,10 +4,22 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-/// A duration in whole milliseconds, the unit of PM2's attributes.
+/// A duration in whole milliseconds, the unit of PM2's attributes. What is read is at most [`Self::LONGEST`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "u64")]
 pub struct Millis(pub u64);
+
+impl Millis {
+    /// About a hundred years: whatever is longer never comes. The sum of a few of these and a time of either clock is
+    /// no overflow.
+    pub const LONGEST: Self = Self(100 * 366 * 86_400_000);
+}
+
+impl From<u64> for Millis {
+    fn from(millis: u64) -> Self {
+        Self(millis).min(Self::LONGEST)
+    }
+}
 
 impl From<Millis> for Duration {
     fn from(millis: Millis) -> Self {
@@ -43,7 +55,7 @@ impl FromStr for Millis {
             "d" => Some(86_400_000),
             _ => None,
         };
-        scaled(text, factor).map(Self).ok_or_else(|| BadUnit {
+        scaled(text, factor).map(Self::from).ok_or_else(|| BadUnit {
             text: text.to_owned(),
             what: "duration",
             expected: "milliseconds, or a number with ms, s, m, h or d (such as 5000, 30s, 1h)",
@@ -120,6 +132,14 @@ mod tests {
         for text in ["", "h", "1.5s", "-1", "1 h", "10y", "99999999999999999999", "18446744073709551615h"] {
             assert!(text.parse::<Millis>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_never_comes_is_no_later_than_that() {
+        let longest = Ok(Millis::LONGEST);
+        assert_eq!(["18446744073709551615", "99999999d"].map(str::parse), [longest.clone(), longest]);
+        assert_eq!(serde_json::from_str::<Millis>("18446744073709551615").ok(), Some(Millis::LONGEST));
+        assert_eq!(serde_json::to_string(&Millis(5)).ok().as_deref(), Some("5"));
     }
 
     #[test]

@@ -104,7 +104,7 @@ pub(crate) fn boolean(node: &Node) -> Read<bool> {
 
 /// Milliseconds, or text with a unit.
 pub(crate) fn millis(node: &Node) -> Read<Millis> {
-    let number = whole(node).and_then(|number| u64::try_from(number).ok()).map(Millis);
+    let number = whole(node).and_then(|number| u64::try_from(number).ok()).map(Millis::from);
     let with_unit = || match &node.value {
         Value::String(text) => text.parse().ok(),
         _ => None,

@@ -3,7 +3,7 @@
 
 use std::{env, sync::LazyLock};
 
-use rpm_core::{Bytes, Cause, ProcessId, Signal, units::Memory};
+use rpm_core::{Bytes, Cause, Millis, ProcessId, Signal, units::Memory};
 
 use super::God;
 use crate::{cgroup::Groups, clock::Now, confinement::Confinement, machine::Event, table::Process, tree};
@@ -11,7 +11,7 @@ use crate::{cgroup::Groups, clock::Now, confinement::Confinement, machine::Event
 /// Milliseconds between two checks: `PM2_WORKER_INTERVAL`, else five seconds. PM2's thirty let a leak grow for long.
 static INTERVAL: LazyLock<u64> = LazyLock::new(|| {
     let set = env::var("PM2_WORKER_INTERVAL").ok().and_then(|text| text.parse().ok());
-    set.filter(|&interval| interval > 0).unwrap_or(5_000)
+    set.filter(|&Millis(interval)| interval > 0).unwrap_or(Millis(5_000)).0
 });
 
 /// What a look found.
