@@ -858,7 +858,7 @@ impl Life {
         if uptime > BACKOFF_RESET {
             self.prev_delay = 0;
         }
-        let mut effects = vec![Effect::Emit(EventKind::Exit(exit))];
+        let mut effects = vec![Effect::Disarm, Effect::Emit(EventKind::Exit(exit))];
         let wanted = matches!(exit, Exit::Code(code) if policy.stop_exit_codes.contains(&code));
         if !policy.autorestart || wanted {
             let failed = !wanted && exit != Exit::Code(0);

@@ -1,177 +1,12 @@
+mod every;
 mod schedules;
+mod world;
 
 use proptest::prelude::*;
 use rpm_core::Millis;
 
+use self::world::World;
 use super::*;
-
-/// A process and a clock that moves when told.
-struct World {
-    life: Life,
-    policy: Policy,
-    now: Now,
-    next_pid: i32,
-    /// The child that lives, if any.
-    child: Option<i32>,
-    /// The child that a reload started beside it.
-    second: Option<i32>,
-    /// Those that were given away and live.
-    retired: Vec<i32>,
-    drained: u32,
-    reverted: u32,
-    /// Gates let everybody pass.
-    open: bool,
-    held: Option<Gate>,
-    armed: Option<u64>,
-    signals: Vec<Signal>,
-    settled: u32,
-    ended: Vec<Ended>,
-    forgotten: bool,
-    /// The system can start nothing.
-    is_short: bool,
-}
-
-impl World {
-    fn new(change: impl FnOnce(&mut AppSpec)) -> Self {
-        let mut app = AppSpec::new("app", "/bin/app".into(), rpm_core::Interpreter::None, "/".into());
-        change(&mut app);
-        let now = Now { wall: 1_000_000, mono: 1_000 };
-        Self {
-            life: Life::new(now),
-            policy: Policy::of(&app, &MaxParallel::default()),
-            now,
-            next_pid: 100,
-            child: None,
-            second: None,
-            retired: vec![],
-            drained: 0,
-            reverted: 0,
-            open: true,
-            held: None,
-            armed: None,
-            signals: vec![],
-            settled: 0,
-            ended: vec![],
-            forgotten: false,
-            is_short: false,
-        }
-    }
-
-    /// Steps, and carries out the effects as the daemon does.
-    fn event(&mut self, event: Event) -> &mut Self {
-        for effect in self.life.step(&self.policy, event, self.now) {
-            match effect {
-                Effect::Spawn => {
-                    let place = match self.life.phase {
-                        Phase::Replacing { .. } => &mut self.second,
-                        _ => &mut self.child,
-                    };
-                    assert_eq!(*place, None, "two children at once");
-                    if self.is_short {
-                        let reason = "too many open files".to_owned();
-                        self.event(Event::SpawnFailed { reason, is_shortage: true });
-                        continue;
-                    }
-                    self.next_pid += 1;
-                    *place = Some(self.next_pid);
-                    self.event(Event::Spawned { pid: self.next_pid });
-                }
-                Effect::Enter(gate) => {
-                    self.held = Some(gate);
-                    if self.open {
-                        self.opens();
-                    } else {
-                        self.settled += 1;
-                    }
-                }
-                Effect::Ask(ask) => {
-                    assert!(self.child.is_some(), "nobody was asked to end");
-                    if let Ask::Signal(signal) = ask {
-                        self.signals.push(signal);
-                    }
-                }
-                Effect::Drain => {
-                    assert!(self.child.is_some(), "nobody was asked to finish");
-                    self.drained += 1;
-                }
-                Effect::Retire { run, .. } => {
-                    let place = if self.second == Some(run.pid) { &mut self.second } else { &mut self.child };
-                    assert_eq!(place.take(), Some(run.pid), "a stranger was given away");
-                    self.retired.push(run.pid);
-                }
-                Effect::Promote => {
-                    assert_eq!(self.child, None, "the place is taken");
-                    assert!(self.second.is_some(), "nobody was promoted");
-                    self.child = self.second.take();
-                }
-                Effect::Revert => self.reverted += 1,
-                Effect::Arm(at) => self.armed = Some(at),
-                Effect::Disarm => self.armed = None,
-                Effect::Settled => self.settled += 1,
-                Effect::Ended(ended) => self.ended.push(ended),
-                Effect::Forget => {
-                    assert_eq!((self.child, self.second), (None, None), "forgotten with a child");
-                    self.forgotten = true;
-                }
-                Effect::Emit(_) => {}
-            }
-        }
-        self
-    }
-
-    fn exits(&mut self, exit: Exit) -> &mut Self {
-        let pid = self.child.take().expect("a child to end");
-        self.event(Event::Exited { pid, exit })
-    }
-
-    /// The one that a reload started ends.
-    fn second_exits(&mut self, exit: Exit) -> &mut Self {
-        let pid = self.second.take().expect("a second child to end");
-        self.event(Event::Exited { pid, exit })
-    }
-
-    /// The latest child has come that far.
-    fn reaches(&mut self, stage: Stage) -> &mut Self {
-        let pid = self.second.or(self.child).expect("a child");
-        self.event(Event::Reached { pid, stage })
-    }
-
-    /// One that was given away ends.
-    fn retires(&mut self) -> &mut Self {
-        self.retired.pop().expect("one that was given away");
-        self.event(Event::Retired)
-    }
-
-    /// The gate at which it waits lets it pass.
-    fn opens(&mut self) -> &mut Self {
-        let gate = self.held.take().expect("it waits");
-        self.event(Event::Admit(gate))
-    }
-
-    fn after(&mut self, ms: u64) -> &mut Self {
-        self.now.mono += ms;
-        self.now.wall += ms as i64;
-        if self.armed.is_some_and(|at| at <= self.now.mono) {
-            self.armed = None;
-            self.event(Event::Deadline);
-        }
-        self
-    }
-
-    /// Why its run was started.
-    fn cause(&self) -> Option<Cause> {
-        self.life.run().map(|run| run.why.cause)
-    }
-
-    /// Of the run that ended last: why it was started, and what followed.
-    fn story(&self) -> (Cause, Next) {
-        self.ended.last().map(|ended| (ended.why.cause, ended.next)).expect("one that ended")
-    }
-
-    fn status(&self) -> Status {
-        self.life.status()
-    }
-}
 
 #[test]
 fn each_run_knows_why_it_was_started_and_what_follows() {
@@ -853,23 +688,7 @@ proptest! {
             if world.forgotten {
                 return Ok(());
             }
-            prop_assert_eq!(world.child, world.life.run().map(|run| run.pid));
-            let second = match world.life.phase {
-                Phase::Replacing { new, .. } => new.map(|run| run.pid),
-                _ => None,
-            };
-            prop_assert_eq!(world.second, second);
-            if matches!(
-                world.life.phase,
-                Phase::Waiting
-                    | Phase::Starting
-                    | Phase::Launching(_)
-                    | Phase::Replacing { .. }
-                    | Phase::Draining { .. }
-                    | Phase::Stopping { .. }
-            ) {
-                prop_assert!(world.armed.is_some());
-            }
+            world.check();
         }
         world.event(Event::Delete);
         if world.child.is_some() {
