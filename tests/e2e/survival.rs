@@ -23,6 +23,15 @@ fn journal(rpm: &Rpm) -> String {
     fs::read_to_string(rpm.home().join("state/journal")).unwrap()
 }
 
+/// The same in the first format, whose lines have no sums: they can be changed.
+fn in_first_format(journal: &str) -> String {
+    let plain = |line: &str| match line.rsplit_once(",\"sum\":") {
+        Some((record, _)) => format!("{record}}}\n"),
+        None => panic!("a line without a sum: {line}"),
+    };
+    journal.lines().map(plain).collect::<String>().replacen("\"format\":2", "\"format\":1", 1)
+}
+
 fn set_journal(rpm: &Rpm, text: &str) {
     fs::write(rpm.home().join("state/journal"), text).unwrap();
 }
@@ -216,7 +225,8 @@ fn a_stranger_with_the_same_pid_is_left_alone() {
     wait_until("it to end", || rpm.children().is_empty());
     let mut stranger = std::process::Command::new("sleep").arg("1000000").spawn().unwrap();
     let pid = stranger.id();
-    set_journal(&rpm, &journal(&rpm).replace(&format!("\"pid\":{}", ours.pid()), &format!("\"pid\":{pid}")));
+    let journal = in_first_format(&journal(&rpm));
+    set_journal(&rpm, &journal.replace(&format!("\"pid\":{}", ours.pid()), &format!("\"pid\":{pid}")));
     assert_eq!(rpm.entry("web").status(), "stopped");
     rpm.ok("delete all");
     assert!(stranger.try_wait().unwrap().is_none(), "a process that is not ours was ended");
@@ -261,7 +271,7 @@ fn a_journal_of_a_newer_version_is_refused_and_nothing_touched() {
     let processes = rpm.children();
     rpm.lose_daemon();
     let good = journal(&rpm);
-    let newer = good.replacen("\"format\":1", "\"format\":99,\"more\":[]", 1);
+    let newer = good.replacen("\"format\":2", "\"format\":99,\"more\":[]", 1);
     set_journal(&rpm, &newer);
     rpm.fails("start forever.sh --name other").complains("format 99").complains("newer rpm");
     assert_eq!((rpm.children(), journal(&rpm)), (processes.clone(), newer));

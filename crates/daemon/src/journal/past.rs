@@ -11,8 +11,8 @@ use rpm_core::{AppSpec, Env, ProcessId};
 use serde::Deserialize;
 
 use super::{
-    JournalError,
-    record::{Before, Declared, FORMAT, GivenAway, Record},
+    JournalError, boot_id,
+    record::{Before, Declared, FORMAT, GivenAway, Header, Record, SUMMED},
 };
 use crate::{
     clock::Now,
@@ -103,7 +103,7 @@ impl Past {
     }
 
     /// What `text` says, and how many of its lines say nothing. The error is a format that is newer than ours.
-    fn parse(text: &[u8]) -> Result<(Option<Self>, usize), u32> {
+    pub(crate) fn parse(text: &[u8]) -> Result<(Option<Self>, usize), u32> {
         let mut lines = text.split_inclusive(|&byte| byte == b'\n');
         let first = lines.next().unwrap_or_default();
         if let Ok(First { header: Format { format } }) = serde_json::from_slice(first)
@@ -111,33 +111,46 @@ impl Past {
         {
             return Err(format);
         }
-        let Ok(Record::Header(header)) = serde_json::from_slice(first) else { return Ok((None, 1)) };
+        // The oldest lines have no sum. A first line that has become such a one is taken for damaged.
+        let plain = |line| serde_json::from_slice(line).ok();
+        let is_summed = match plain(first) {
+            Some(Record::Header(Header { format, .. })) => format >= SUMMED,
+            _ => true,
+        };
+        // A file of that kind may have been gone on with while it could not be replaced.
+        let read = |line| Record::read(line).or_else(|| plain(line).filter(|_| !is_summed));
+        let header = match read(first) {
+            Some(Record::Header(header)) => Some(header),
+            _ => None,
+        };
+        let is_headless = header.is_none();
         let mut environments: HashMap<u32, Arc<Env>> = HashMap::new();
         let mut declared: BTreeMap<ProcessId, Declared> = BTreeMap::new();
         let mut lives = HashMap::new();
         let mut given_away = Vec::new();
-        let (mut next_id, mut damaged) = (header.next_id, 0);
+        let mut next_id = header.as_ref().map_or(0, |header| header.next_id);
+        let mut damaged = usize::from(header.is_none());
         for line in lines {
-            match serde_json::from_slice(line) {
-                Ok(Record::Env { number, env }) => {
+            match read(line) {
+                Some(Record::Env { number, env }) => {
                     environments.insert(number, env);
                 }
-                Ok(Record::Declared(process)) => {
+                Some(Record::Declared(process)) => {
                     next_id = next_id.max(process.id.0.saturating_add(1));
                     declared.insert(process.id, process);
                 }
-                Ok(Record::Life { id, life, birth, log_ends }) => {
+                Some(Record::Life { id, life, birth, log_ends }) => {
                     lives.insert(id, (*life, birth, log_ends));
                 }
-                Ok(Record::Forgotten { id }) => {
+                Some(Record::Forgotten { id }) => {
                     declared.remove(&id);
                     lives.remove(&id);
                 }
-                Ok(Record::GivenAway(given)) => given_away.push(given),
-                Ok(Record::Header(_)) => damaged += 1,
+                Some(Record::GivenAway(given)) => given_away.push(given),
+                Some(Record::Header(_)) => damaged += 1,
                 // The last line may have been cut off by a power failure; that one was not acted on.
-                Err(_) if line.last() != Some(&b'\n') => {}
-                Err(_) => damaged += 1,
+                None if line.last() != Some(&b'\n') => {}
+                None => damaged += 1,
             }
         }
         let mut processes = Vec::with_capacity(declared.len());
@@ -172,8 +185,10 @@ impl Past {
         }
         let next_environment = environments.keys().max().map_or(0, |&last| last.saturating_add(1));
         let length = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end as u64 + 1);
-        let boot = header.boot;
-        Ok((Some(Self { boot, next_id, processes, given_away, next_environment, length }), damaged))
+        // Nobody knows which boot it was. Whether it was this one is seen on each run, by its pid and birth.
+        let boot = header.map_or_else(boot_id, |header| header.boot);
+        let past = Self { boot, next_id, processes, given_away, next_environment, length };
+        Ok((Some(past).filter(|past| !is_headless || !past.processes.is_empty()), damaged))
     }
 }
 
@@ -188,8 +203,71 @@ mod tests {
     /// What the first version has written. A version that reads this no longer loses what runs on somebody's machine.
     const FIRST: &[u8] = include_bytes!("fixtures/format-1");
 
+    /// What the second version has written, with a sum on each line. The same otherwise.
+    const SECOND: &[u8] = include_bytes!("fixtures/format-2");
+
     fn parse(text: &[u8]) -> (Option<Past>, usize) {
         Past::parse(text).expect("the format is known")
+    }
+
+    fn lines(text: &[u8]) -> Vec<&[u8]> {
+        text.split_inclusive(|&byte| byte == b'\n').collect()
+    }
+
+    /// All that a journal may tell of a process, in the order in which it was told.
+    fn told(text: &[u8]) -> Vec<String> {
+        let plain = text.split(|&byte| byte == b'\n').filter_map(|line| {
+            let line = str::from_utf8(line).ok()?;
+            let record =
+                line.rsplit_once(",\"sum\":").map_or(line.to_owned(), |(record, _)| format!("{record}}}"));
+            serde_json::from_str(&record).ok()
+        });
+        plain
+            .map(|record| match record {
+                Record::Life { life, .. } => format!("{life:?}"),
+                Record::Declared(declared) => format!("{:?}", declared.app),
+                Record::Env { env, .. } => format!("{env:?}"),
+                _ => String::new(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_second_format_is_read() {
+        let (past, damaged) = parse(SECOND);
+        assert_eq!((past.unwrap().processes.len(), damaged), (3, 0));
+    }
+
+    /// A bit that has flipped costs its line, and is never taken for what somebody has declared.
+    #[test]
+    fn a_bit_that_has_flipped_starts_nothing_else() {
+        let told = told(SECOND);
+        for place in 0..SECOND.len() {
+            let mut text = SECOND.to_vec();
+            text[place] ^= 1 << (place % 8);
+            // A format that looks newer is left alone.
+            let Ok((past, damaged)) = Past::parse(&text) else { continue };
+            // Without its end the last line is one that was cut off.
+            assert!(damaged >= 1 || place + 1 == SECOND.len(), "byte {place}");
+            // With the end of the first line the second one is lost too, and with it everybody's environment.
+            let Some(past) = past else {
+                assert_eq!(SECOND[place], b'\n', "byte {place}");
+                continue;
+            };
+            for kept in past.processes {
+                let Kept { spec, base_env, life, .. } = kept;
+                let is_told = |what: String| told.contains(&what);
+                assert!(
+                    is_told(format!("{spec:?}")) && is_told(format!("{base_env:?}")),
+                    "byte {place}: {spec:?}"
+                );
+                // Of one whose only life is lost it is not known whether it runs.
+                assert!(
+                    life.phase == Phase::Starting || is_told(format!("{life:?}")),
+                    "byte {place}: {life:?}"
+                );
+            }
+        }
     }
 
     #[test]
@@ -209,13 +287,13 @@ mod tests {
 
     #[test]
     fn a_newer_format_is_told_whatever_follows() {
-        assert_eq!(Past::parse(b"{\"header\":{\"format\":2,\"all\":\"new\"}}\n\0").unwrap_err(), 2);
+        assert_eq!(Past::parse(b"{\"header\":{\"format\":3,\"all\":\"new\"}}\n\0").unwrap_err(), 3);
     }
 
     #[test]
     fn each_line_stands_for_itself() {
-        let lines: Vec<&[u8]> = FIRST.split_inclusive(|&byte| byte == b'\n').collect();
-        for skipped in 1..lines.len() {
+        let lines = lines(SECOND);
+        for skipped in 0..lines.len() {
             let mut text = Vec::new();
             for (number, line) in lines.iter().enumerate() {
                 text.extend_from_slice(if number == skipped { b"{garbage\n" } else { line });
@@ -232,10 +310,20 @@ mod tests {
         }
 
         #[test]
-        fn a_cut_at_any_place_is_survived(length in 0..FIRST.len()) {
-            let (past, damaged) = parse(&FIRST[..length]);
-            let whole = FIRST[..length].split(|&byte| byte == b'\n').count() - 1;
-            prop_assert_eq!(past.is_some(), whole >= 1 || serde_json::from_slice::<Record>(&FIRST[..length]).is_ok());
+        fn lines_in_any_order_and_number_are_survived(
+            picked in prop::collection::vec(prop::sample::select(lines(FIRST)), 0..40),
+        ) {
+            let text = [&lines(FIRST)[..1], &picked].concat().concat();
+            let (past, _) = parse(&text);
+            prop_assert!(past.is_some_and(|past| past.processes.len() <= 3));
+        }
+
+        #[test]
+        fn a_cut_at_any_place_is_survived(text in prop::sample::select(vec![FIRST, SECOND]), cut: prop::sample::Index) {
+            let text = &text[..cut.index(text.len())];
+            let (past, damaged) = parse(text);
+            let whole = text.split(|&byte| byte == b'\n').count() - 1;
+            prop_assert_eq!(past.is_some(), whole >= 1 || serde_json::from_slice::<Record>(text).is_ok());
             // A declaration without its life was not acted on.
             prop_assert!(damaged <= 1);
         }
