@@ -2,8 +2,9 @@
 //!
 //! Groups can be made where some are delegated to this daemon: by systemd, whose unit puts the daemon into a group of its
 //! own below that of the unit (`Delegate=`, `DelegateSubgroup=`; <https://systemd.io/CGROUP_DELEGATION/>), or by whoever
-//! names a directory in [`VARIABLE`]. No group is made in what belongs to others, and the daemon never moves: processes
-//! may not stand beside groups with limits.
+//! names a directory in [`VARIABLE`]. No group is made in what belongs to others. Processes may not stand beside groups
+//! with limits: where systemd is older than 254 and knows no `DelegateSubgroup=`, the daemon makes that group and moves
+//! there ([`settle`]).
 
 use std::{
     env, fs, io,
@@ -20,6 +21,12 @@ const DELEGATED: [&str; 2] = ["user.delegate", "trusted.delegate"];
 
 /// The interval over which `cpu.max` counts, microseconds: the kernel's default.
 const PERIOD: u64 = 100_000;
+
+/// The group to which the daemon moves below that of its unit. The one that systemd makes has another name.
+const OWN: &str = "main";
+
+/// The argument of the daemon's verb with which its unit calls [`make_way`].
+pub const MAKE_WAY: &str = "make-way";
 
 /// The group below which all are made.
 #[derive(Clone, Debug)]
@@ -74,11 +81,31 @@ impl Groups {
     /// are used again.
     pub(crate) fn make(&self, id: ProcessId, run: u64, limits: &Limits) -> Result<Group, Unheld> {
         let path = self.root.join(format!("app-{id}.{}", run % 2));
-        let make = || -> io::Result<()> {
-            match fs::create_dir(&path) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                _ => {}
-            }
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(Unheld::System(path, error)),
+            _ => Group::hold(path, limits),
+        }
+    }
+}
+
+impl Group {
+    /// The group of a run that an earlier daemon began. It gets its limits again: they may have been taken from it when
+    /// that one died.
+    pub(crate) fn of(pid: i32, limits: &Limits) -> Result<Self, Unheld> {
+        let find = || {
+            let path = own(&fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?)?;
+            let is_ours = path.file_name()?.to_str()?.starts_with("app-");
+            let root = path.parent()?.to_owned();
+            is_ours.then_some((root, path))
+        };
+        let (root, path) = find().ok_or(Unheld::NotDelegated)?;
+        Groups::below(root, limits)?;
+        Self::hold(path, limits)
+    }
+
+    /// The group at `path`, with these limits.
+    fn hold(path: PathBuf, limits: &Limits) -> Result<Self, Unheld> {
+        let limit = || -> io::Result<()> {
             if let Some(memory) = limits.memory {
                 fs::write(path.join("memory.max"), memory.0.to_string())?;
                 // The tree is one thing: half of one is of no use.
@@ -90,17 +117,8 @@ impl Groups {
             }
             Ok(())
         };
-        make().map_err(|error| Unheld::System(path.clone(), error))?;
-        Ok(Group { kills: kills(&path), path })
-    }
-}
-
-impl Group {
-    /// The group of a run that an earlier daemon began.
-    pub(crate) fn of(pid: i32) -> Option<Self> {
-        let path = own(&fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?)?;
-        let is_ours = path.file_name()?.to_str()?.starts_with("app-");
-        is_ours.then(|| Self { kills: kills(&path), path })
+        limit().map_err(|error| Unheld::System(path.clone(), error))?;
+        Ok(Self { kills: kills(&path), path })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -133,15 +151,66 @@ fn kills(group: &Path) -> u64 {
     events.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok()).unwrap_or_default()
 }
 
+/// The main process of a service makes room in the group of its unit, if that was delegated to it and systemd has not
+/// done so itself.
+pub(crate) fn settle() -> Result<(), Unheld> {
+    match mine() {
+        Some(own) if is_delegated(&own) => move_below(&own),
+        _ => Ok(()),
+    }
+}
+
+/// What the unit does when its daemon has ended: where the daemon had moved by itself, systemd can put another into the
+/// group of the unit only when no limits hold below it. The next daemon sets them again ([`Group::of`]).
+pub fn make_way() -> io::Result<()> {
+    let control = mine().filter(|control| control.ends_with(".control"));
+    let unit = control.as_deref().and_then(Path::parent).filter(|unit| is_delegated(unit));
+    match unit {
+        Some(unit) => unlimit(unit),
+        None => Ok(()),
+    }
+}
+
+fn unlimit(unit: &Path) -> io::Result<()> {
+    if !unit.join(OWN).is_dir() {
+        return Ok(());
+    }
+    let control = unit.join("cgroup.subtree_control");
+    for name in fs::read_to_string(&control)?.split_ascii_whitespace() {
+        fs::write(&control, format!("-{name}"))?;
+    }
+    Ok(())
+}
+
+/// Moves this process to a group of its own below `unit`.
+fn move_below(unit: &Path) -> Result<(), Unheld> {
+    let own = unit.join(OWN);
+    let enter = || {
+        match fs::create_dir(&own) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        fs::write(own.join("cgroup.procs"), "0")
+    };
+    enter().map_err(|error| Unheld::System(own.clone(), error))
+}
+
 /// The group above the daemon's own, if it was delegated.
 fn delegated() -> Option<PathBuf> {
-    let own = own(&fs::read_to_string("/proc/self/cgroup").ok()?)?;
-    let above = own.parent()?;
+    mine()?.parent().filter(|above| is_delegated(above)).map(Path::to_owned)
+}
+
+/// The daemon's own group.
+fn mine() -> Option<PathBuf> {
+    own(&fs::read_to_string("/proc/self/cgroup").ok()?)
+}
+
+fn is_delegated(group: &Path) -> bool {
     let says = |attribute| {
         let mut value = [0; 1];
-        matches!(rustix::fs::getxattr(above, attribute, &mut value), Ok(1)) && value == *b"1"
+        matches!(rustix::fs::getxattr(group, attribute, &mut value), Ok(1)) && value == *b"1"
     };
-    DELEGATED.into_iter().any(says).then(|| above.to_owned())
+    DELEGATED.into_iter().any(says)
 }
 
 /// The directory of the group that `/proc/<pid>/cgroup` names.
@@ -205,6 +274,21 @@ mod tests {
         assert!(Groups::below(root.path().to_owned(), &only_files).is_ok());
         let why = Groups::below("/no/such".into(), &LIMITS).unwrap_err();
         assert!(why.to_string().contains("/no/such"), "{why}");
+    }
+
+    #[test]
+    fn a_service_has_a_group_of_its_own_below_its_units() {
+        let unit = lookalike("memory\n");
+        for _ in 0..2 {
+            move_below(unit.path()).unwrap();
+        }
+        assert_eq!(fs::read_to_string(unit.path().join("main/cgroup.procs")).unwrap(), "0");
+        fs::write(unit.path().join("cgroup.subtree_control"), "cpu memory\n").unwrap();
+        unlimit(unit.path()).unwrap();
+        assert_eq!(fs::read_to_string(unit.path().join("cgroup.subtree_control")).unwrap(), "-memory");
+        assert!(make_way().is_ok(), "no unit has called");
+        assert!(!is_delegated(unit.path()));
+        assert!(Group::of(std::process::id() as i32, &LIMITS).is_err(), "no group of an app");
     }
 
     #[test]

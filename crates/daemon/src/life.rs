@@ -24,12 +24,13 @@ use tokio::{sync::mpsc, time::timeout};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format::Writer};
 
 use crate::{
+    cgroup,
     descriptors::Limit,
     god::{God, Inheritance},
     handover::{Handover, Lifeline},
     journal::{Journal, JournalError},
     logs::repair_cut,
-    server,
+    server, service,
 };
 
 /// Requests that may wait for the god. More only wait on their sockets.
@@ -103,6 +104,11 @@ fn live(home: &Home, handover: Option<Handover>, ready: &mut Option<Readiness>) 
         fs::create_dir_all(&directory).map_err(at(&directory))?;
     }
     log_to_stderr(home.persona().title());
+    if service::is_one()
+        && let Err(error) = cgroup::settle()
+    {
+        tracing::warn!("the kernel will not hold apps to limits on memory and CPU: {error}");
+    }
     let limit = Limit::raise(handover.as_ref().and_then(|handover| handover.files));
     if let Err(error) = repair_cut(&home.cut_plan()) {
         tracing::error!(

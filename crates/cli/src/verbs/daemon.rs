@@ -14,7 +14,7 @@ use nix::{
 };
 use rpm_client::READY_FD;
 use rpm_core::{Home, Persona, protocol::NOTIFY_SOCKET};
-use rpm_daemon::{CHECK, FIT, HANDOVER_FD};
+use rpm_daemon::{CHECK, FIT, HANDOVER_FD, MAKE_WAY};
 
 use crate::{context::variable, failure::Failure};
 
@@ -37,6 +37,8 @@ pub(super) fn run(persona: Persona, args: &[String]) -> Result<(), Failure> {
             rpm_daemon::check(&home, format).map_err(failed)?;
             io::stdout().write_all(FIT.as_bytes()).map_err(|error| Failure::Error(error.to_string()))
         }
+        Some(MAKE_WAY) => rpm_daemon::make_way()
+            .map_err(|error| Failure::Error(format!("control groups of the unit: {error}"))),
         handover => {
             // Signals are how a daemon is ended, whatever its starter held back.
             let _ = SigSet::empty().thread_set_mask();

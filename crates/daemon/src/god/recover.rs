@@ -6,7 +6,7 @@ use rpm_core::{Cause, Exit, Persona, ProcessId, Signal, Why};
 
 use super::{God, Needed};
 use crate::{
-    cgroup::{Group, Unheld},
+    cgroup::Group,
     clock::Now,
     confinement::Confinement,
     journal::{GivenAway, Kept, Past},
@@ -300,8 +300,7 @@ impl God {
         process.recall_environment();
         self.rotator.expect(&process.logs);
         if let Some(run) = process.life.run() {
-            let group = |_: &_| Group::of(run.pid).ok_or(Unheld::NotDelegated);
-            process.run.confinement = Confinement::of(&process.spec, group);
+            process.run.confinement = Confinement::of(&process.spec, |limits| Group::of(run.pid, limits));
         }
         if process.needs_checks() {
             self.expect_checks();
