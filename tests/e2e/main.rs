@@ -39,6 +39,7 @@ mod tasks;
 mod terminal;
 mod tls;
 mod tree;
+mod trust;
 mod verbs;
 mod watch;
 mod workflow;

@@ -52,7 +52,7 @@ pub(crate) fn of_processes(processes: &[ProcessInfo], streams: Streams) -> Vec<S
             (streams.error, Stream::Error, &process.error_log),
         ];
         for (_, stream, path) in wanted.into_iter().filter(|(wanted, ..)| *wanted) {
-            if path != Path::new("/dev/null") && sources.iter().all(|source| source.path != *path) {
+            if keeps_lines(path) && sources.iter().all(|source| source.path != *path) {
                 let (id, name) = (process.summary.id, process.summary.name.to_string());
                 let process = Some(ProcessRef { id, name });
                 sources.push(Source { path: path.clone(), stream, label: label.clone(), process });
@@ -60,6 +60,11 @@ pub(crate) fn of_processes(processes: &[ProcessInfo], streams: Streams) -> Vec<S
         }
     }
     sources
+}
+
+/// Whether what was written there can be read again: of a device, or of a pipe that somebody else empties, it cannot.
+fn keeps_lines(path: &Path) -> bool {
+    fs::metadata(path).map_or(true, |meta| meta.is_file())
 }
 
 /// The daemon's own log.

@@ -1,8 +1,17 @@
 //! Starting a run: what it is given, and what is kept of it.
 
-use std::{io, path::Path, time::Duration};
+use std::{
+    fs::File,
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    time::Duration,
+};
 
-use nix::errno::Errno;
+use nix::{
+    errno::Errno,
+    libc::{O_NOFOLLOW, O_NONBLOCK},
+};
 use rpm_core::{AppSpec, Home, ProcessId, Ready, process::Told};
 
 use super::God;
@@ -222,7 +231,12 @@ pub(super) fn prepare_pumps(process: &mut Process, home: &Home) -> Result<(), Lo
 }
 
 fn write_pid_file(process: &Process, pid: i32) -> io::Result<()> {
-    let write = || std::fs::write(&process.pid_file, pid.to_string());
+    // Where it stands others may have put something in its place.
+    let write = || {
+        let mut options = File::options();
+        options.write(true).create(true).truncate(true).custom_flags(O_NOFOLLOW | O_NONBLOCK);
+        options.open(&process.pid_file)?.write_all(pid.to_string().as_bytes())
+    };
     write().or_else(|error| match process.pid_file.parent() {
         Some(parent) if error.kind() == io::ErrorKind::NotFound => {
             std::fs::create_dir_all(parent)?;

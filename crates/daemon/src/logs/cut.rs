@@ -29,6 +29,7 @@ use rustix::fs::{XattrFlags, fgetxattr, fsetxattr};
 
 pub(crate) use self::plan::repair;
 use self::plan::{Phase, Place, Plan};
+use super::file;
 
 /// How far the end of a line is searched for. A longer line is cut in two.
 const LINE: u64 = 64 << 10;
@@ -56,7 +57,7 @@ use self::tests::reached;
 /// Moves what is in `log` to `archive`, which must not be there, as far as whole blocks can be taken out. False if there
 /// is too little to be moved. Meanwhile there is a plan at the path `plan`, which nobody else uses at the same time.
 pub(super) fn rotate(log: &Path, archive: &Path, plan: &Path) -> io::Result<bool> {
-    let file = OpenOptions::new().read(true).write(true).open(log)?;
+    let file = file::open(log, OpenOptions::new().read(true).write(true))?;
     let meta = file.metadata()?;
     match find_place(&file, meta.len(), meta.blksize().max(512))? {
         Some(place) => move_out(file, place, Plan::paths(log, archive), plan).map(|()| true),
@@ -72,7 +73,7 @@ pub(super) fn move_back(
     plan: &Path,
     add: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<()> {
-    let file = OpenOptions::new().read(true).write(true).open(moved)?;
+    let file = file::open(moved, OpenOptions::new().read(true).write(true))?;
     let meta = file.metadata()?;
     let whole = end_of_lines(&file, meta.len())?;
     let block = meta.blksize().max(512);

@@ -1,13 +1,12 @@
 //! What a run has said last, from its logs.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io,
-    os::unix::fs::{FileExt, OpenOptionsExt},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
-use nix::libc::O_NONBLOCK;
 use rpm_history::{
     Words,
     words::{BYTES, last_lines},
@@ -82,7 +81,7 @@ struct Log {
 
 impl Log {
     fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
+        let file = super::open_to_read(path)?;
         let meta = file.metadata()?;
         if !meta.is_file() {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -118,7 +117,10 @@ impl Log {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, io::Write};
+    use std::{
+        fs::{self, OpenOptions},
+        io::Write,
+    };
 
     use super::*;
 

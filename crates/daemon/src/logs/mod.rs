@@ -5,6 +5,7 @@
 
 mod archives;
 mod cut;
+mod file;
 mod form;
 mod last;
 mod pace;
@@ -40,9 +41,10 @@ pub(crate) struct LogError {
     pub error: io::Error,
 }
 
-/// Opens a log for appending; creates it, and the directories above it, where they are missing.
+/// Opens a log for appending; creates it, and the directories above it, where they are missing. Where it is no file,
+/// writes do not wait.
 pub(crate) fn open(path: &Path) -> Result<File, LogError> {
-    let open = || OpenOptions::new().append(true).create(true).mode(0o644).open(path);
+    let open = || file::open(path, OpenOptions::new().append(true).create(true).mode(0o644));
     open()
         .or_else(|error| match path.parent() {
             Some(parent) if error.kind() == io::ErrorKind::NotFound => {
@@ -54,18 +56,27 @@ pub(crate) fn open(path: &Path) -> Result<File, LogError> {
         .map_err(|error| LogError { path: path.to_owned(), error })
 }
 
-/// Empties a log. Writers in append mode go on at its new end.
+/// Opens a log that is there for reading. Where it is no file, reads do not wait.
+pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
+    file::open(path, OpenOptions::new().read(true))
+}
+
+/// Empties a log. Writers in append mode go on at its new end. What is no file has nothing to be emptied.
 pub(crate) fn truncate(path: &Path) -> Result<(), LogError> {
-    if path == Path::new("/dev/null") {
-        return Ok(());
-    }
-    let emptied = OpenOptions::new().write(true).truncate(true).open(path).map(drop);
-    match emptied {
+    let empty = || {
+        let file = file::open(path, OpenOptions::new().write(true))?;
+        if file.metadata()?.is_file() { file.set_len(0) } else { Ok(()) }
+    };
+    match empty() {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(LogError { path: path.to_owned(), error })
         }
         _ => Ok(()),
     }
+}
+
+fn open_for_child(path: &Path) -> Result<File, LogError> {
+    file::for_child(open(path)?).map_err(|error| LogError { path: path.to_owned(), error })
 }
 
 /// Takes what is written to it nowhere.
@@ -83,12 +94,12 @@ pub(crate) struct Output {
 impl Output {
     /// Straight into the files, of which it is told where they end; one descriptor for both where they are the same.
     pub(crate) fn direct(paths: &LogPaths) -> Result<(Self, Ends), LogError> {
-        let stdout = open(&paths.out)?;
+        let stdout = open_for_child(&paths.out)?;
         let (stderr, ends) = if paths.out == paths.error {
             let stderr = stdout.try_clone().map_err(|error| LogError { path: paths.error.clone(), error })?;
             (stderr, Ends::of_files(Some(&stdout), None))
         } else {
-            let stderr = open(&paths.error)?;
+            let stderr = open_for_child(&paths.error)?;
             let ends = Ends::of_files(Some(&stdout), Some(&stderr));
             (stderr, ends)
         };

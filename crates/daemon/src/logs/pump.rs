@@ -343,7 +343,7 @@ impl Sink {
 /// Whether what is appended to the file begins a line.
 fn ends_a_line(path: &Path) -> bool {
     let last = || -> io::Result<u8> {
-        let file = File::open(path)?;
+        let file = super::open_to_read(path)?;
         let mut byte = [0];
         file.read_exact_at(&mut byte, file.metadata()?.len().saturating_sub(1))?;
         Ok(byte[0])

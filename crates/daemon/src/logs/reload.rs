@@ -6,13 +6,13 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File, Metadata, OpenOptions},
+    fs::{self, Metadata, OpenOptions},
     io,
     os::unix::fs::{MetadataExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
 };
 
-use super::cut;
+use super::{cut, file};
 
 /// A process that was given a descriptor of its log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,17 +85,17 @@ fn reload_one(log: &Path, held: &[Held], plan: &Path) -> Result<(), String> {
 /// The file at `moved` becomes the log again; `there` is what stands in its place, which no process of ours has open.
 fn give_back(log: &Path, there: Option<&Metadata>, moved: &Path, plan: &Path) -> io::Result<()> {
     let directory = fs::metadata(log.parent().unwrap_or(Path::new("/")))?;
-    let file = OpenOptions::new().append(true).open(moved)?;
-    if directory.dev() != file.metadata()?.dev() {
+    let held = file::open(moved, OpenOptions::new().append(true))?;
+    if directory.dev() != held.metadata()?.dev() {
         return Err(io::Error::other("it is on another file system"));
     }
     if let Some(there) = there {
         // Whoever made it said who may read the log.
-        let _ = file.set_permissions(fs::Permissions::from_mode(there.mode() & 0o777));
-        let _ = fchown(&file, Some(there.uid()), Some(there.gid()));
+        let _ = held.set_permissions(fs::Permissions::from_mode(there.mode() & 0o777));
+        let _ = fchown(&held, Some(there.uid()), Some(there.gid()));
     }
     cut::move_back(moved, log, plan, || match there {
-        Some(there) if there.len() > 0 => io::copy(&mut File::open(log)?, &mut &file).map(drop),
+        Some(there) if there.len() > 0 => io::copy(&mut super::open_to_read(log)?, &mut &held).map(drop),
         _ => Ok(()),
     })
 }
@@ -107,7 +107,7 @@ fn identity(meta: &Metadata) -> (u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::{fs::File, io::Write};
 
     use super::*;
 

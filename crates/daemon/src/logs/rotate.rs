@@ -142,7 +142,9 @@ fn compress(archive: &Path) -> io::Result<()> {
     let meta = source.metadata()?;
     let compressed = archives::compressed(archive);
     let unfinished = compressed.with_extension("gz.tmp");
-    let target = OpenOptions::new().write(true).create(true).truncate(true).open(&unfinished)?;
+    // One that lies there is of nobody.
+    let _ = fs::remove_file(&unfinished);
+    let target = OpenOptions::new().write(true).create_new(true).open(&unfinished)?;
     target.set_permissions(meta.permissions())?;
     let mut encoder = GzEncoder::new(target, Compression::default());
     let written = io::copy(&mut source, &mut encoder)

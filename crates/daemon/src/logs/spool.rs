@@ -212,7 +212,7 @@ impl Note {
 impl Ready {
     /// How many of the bytes stand at `place` in the file.
     pub(super) fn written(&self, log: &Path, place: u64) -> io::Result<usize> {
-        let file = File::open(log)?;
+        let file = super::open_to_read(log)?;
         let length = file.metadata()?.len().saturating_sub(place).min(self.bytes.len() as u64) as usize;
         let mut there = vec![0; length];
         file.read_exact_at(&mut there, place)?;

@@ -1,13 +1,14 @@
 //! A line of the output that tells that an app is up.
 
 use std::{
-    fs::File,
     io::{Read, Seek, SeekFrom},
     path::PathBuf,
     time::Duration,
 };
 
 use regex_lite::Regex;
+
+use crate::logs;
 
 /// How often the logs are looked at while a run is on its way up; not at all afterwards.
 const PAUSE: Duration = Duration::from_millis(25);
@@ -39,7 +40,7 @@ impl Tail {
 
     /// Whether one of the lines that have come matches. The last one need not have its end.
     fn has(&mut self, regex: &Regex) -> std::io::Result<bool> {
-        let mut file = File::open(&self.path)?;
+        let mut file = logs::open_to_read(&self.path)?;
         if file.metadata()?.len() < self.at {
             // Emptied, or another file by now.
             self.at = 0;

@@ -16,7 +16,7 @@ use std::{
 use rpm_core::cut::Cut;
 use serde::{Deserialize, Serialize};
 
-use super::{Step, blank_bytes, reached, read_at, write_mark};
+use super::{super::file, Step, blank_bytes, reached, read_at, write_mark};
 
 /// Bytes of the mark; a block of a file system has more.
 const MARK: usize = 40;
@@ -220,7 +220,7 @@ pub(crate) fn repair(path: &Path) -> io::Result<()> {
     };
     let plan: Plan = serde_json::from_slice(&text)?;
     let is_it = |file: &File| identity(file).is_ok_and(|identity| identity == plan.identity);
-    let open = |log: &PathBuf| OpenOptions::new().read(true).write(true).open(log).ok().filter(is_it);
+    let open = |log: &PathBuf| file::open(log, OpenOptions::new().read(true).write(true)).ok().filter(is_it);
     match [Some(&plan.log), plan.back.as_ref()].into_iter().flatten().find_map(open) {
         Some(file) if plan.phase == Phase::Marking || plan.is_marked(&file)? => plan.undo(&file, path),
         Some(file) => plan.finish(&file, &plan.after(), path),
