@@ -154,10 +154,15 @@ pub(crate) fn read(path: &Path, home: &Home) -> Result<Option<Vec<Saved>>, DumpE
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(DumpError::Read(path.to_owned(), error)),
     };
+    parse(&text, path, home).map(Some)
+}
+
+/// The list in the text of the file at `path`.
+pub(crate) fn parse(text: &[u8], path: &Path, home: &Home) -> Result<Vec<Saved>, DumpError> {
     let malformed = |reason: String| DumpError::Malformed(path.to_owned(), reason);
-    let value: Value = serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
+    let value: Value = serde_json::from_slice(text).map_err(|error| malformed(error.to_string()))?;
     if let Value::Array(entries) = &value {
-        return pm2::restore(entries, home).map(Some).map_err(malformed);
+        return pm2::restore(entries, home).map_err(malformed);
     }
     match value.get("version").and_then(Value::as_u64) {
         Some(version) if version > VERSION.into() => {
@@ -180,17 +185,54 @@ pub(crate) fn read(path: &Path, home: &Home) -> Result<Option<Vec<Saved>>, DumpE
             running: entry.running,
         })
     };
-    dump.processes.into_iter().map(saved).collect::<Result<_, _>>().map(Some)
+    dump.processes.into_iter().map(saved).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use proptest::prelude::*;
     use rpm_core::{Interpreter, Persona};
 
     use super::*;
     use crate::clock::Now;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_file_of_any_bytes_is_a_list_or_malformed(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let directory = tempfile::tempdir().unwrap();
+            let home = home(&directory);
+            fs::write(home.dump(), &bytes).unwrap();
+            let is_known = matches!(load(&home), Ok(_) | Err(DumpError::Malformed(..) | DumpError::Newer { .. }));
+            prop_assert!(is_known);
+        }
+
+        /// What is read of a file of which something is gone, or has changed, was in it.
+        #[test]
+        fn a_file_that_was_damaged_brings_nothing_else_back(
+            persona in prop::sample::select(vec![Persona::Rpm, Persona::Pm2]),
+            place: prop::sample::Index,
+            bit in prop::option::of(0u8..8),
+        ) {
+            let directory = tempfile::tempdir().unwrap();
+            let home = Home::new(directory.path().into(), persona);
+            save(&home, &table(&home, &["a", "b", "c"])).unwrap();
+            let mut text = fs::read(home.dump()).unwrap();
+            let place = place.index(text.len());
+            match bit {
+                Some(bit) => text[place] ^= 1u8 << bit,
+                None => text.truncate(place),
+            }
+            fs::write(home.dump(), &text).unwrap();
+            match load(&home) {
+                Ok(saved) => prop_assert!(bit.is_some() && saved.is_some_and(|saved| saved.len() <= 3)),
+                Err(error) => prop_assert!(!error.to_string().is_empty()),
+            }
+        }
+    }
 
     fn home(directory: &tempfile::TempDir) -> Home {
         Home::new(directory.path().into(), Persona::Rpm)

@@ -14,6 +14,8 @@ mod descriptors;
 mod dump;
 mod environment;
 mod exit_info;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod god;
 mod handover;
 mod history;
@@ -45,6 +47,7 @@ mod tree;
 mod verbs;
 mod watch;
 
+pub use cgroup::{MAKE_WAY, make_way};
 pub use dump::saved;
 pub use handover::{CHECK, FIT, HANDOVER_FD};
 pub use launch::{LaunchError, VERB as LAUNCH_VERB, launch};

@@ -194,3 +194,9 @@ pub(crate) fn preload(home: &Home) -> io::Result<[String; 2]> {
     }
     Ok(["--require".to_owned(), path.to_string_lossy().into_owned()])
 }
+
+/// For the fuzz targets.
+#[cfg(fuzzing)]
+pub(crate) fn read_line(bytes: &[u8]) {
+    let _ = wire::read(bytes);
+}

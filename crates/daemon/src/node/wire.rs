@@ -270,7 +270,33 @@ fn line(message: &Value) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_line_of_any_bytes_is_read_or_refused(line in prop::collection::vec(any::<u8>(), 0..100)) {
+            _ = read(&line);
+            _ = read(&[INTERNAL_LINE, &line].concat());
+        }
+
+        /// Something else in each of its entries.
+        #[test]
+        fn a_query_that_was_changed_is_read_or_refused(
+            key in prop::sample::select(vec!["act", "index", "address", "port", "addressType", "flags", "backlog", "seq", "fd"]),
+            value in "-?[0-9]{1,25}|\"\\PC{0,6}\"|null|true|\\[\\]|\\{\\}|1e400|-1e400|0.5",
+        ) {
+            let mut entries = vec![
+                ("act", "\"queryServer\""), ("index", "0"), ("address", "\"::1\""), ("port", "80"),
+                ("addressType", "6"), ("flags", "0"), ("backlog", "511"), ("seq", "1"),
+            ];
+            entries.retain(|(other, _)| *other != key);
+            entries.push((key, &*value));
+            let entries: Vec<_> = entries.iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
+            _ = read(format!("{{\"cmd\":\"NODE_CLUSTER\",{}}}", entries.join(",")).as_bytes());
+        }
+    }
 
     fn said(line: &str) -> Said {
         read(line.as_bytes()).unwrap()

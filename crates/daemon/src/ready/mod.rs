@@ -165,3 +165,9 @@ enum Sign {
     Http(rpm_core::ready::Url),
     Line(regex_lite::Regex, Vec<Tail>),
 }
+
+/// For the fuzz targets.
+#[cfg(fuzzing)]
+pub(crate) fn read_datagram(bytes: &[u8]) {
+    let _ = notify::read(bytes);
+}

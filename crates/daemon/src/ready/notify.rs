@@ -52,7 +52,7 @@ pub(crate) struct Packed {
 
 /// What a datagram says.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct News {
+pub(super) struct News {
     ready: bool,
     stopping: bool,
     status: Option<String>,
@@ -60,7 +60,7 @@ struct News {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Watchdog {
+pub(super) enum Watchdog {
     Alive,
     /// It asks to be treated as if it had fallen silent.
     Trigger,
@@ -175,7 +175,7 @@ impl Notify {
     }
 }
 
-fn read(datagram: &[u8]) -> News {
+pub(super) fn read(datagram: &[u8]) -> News {
     let mut news = News::default();
     for line in String::from_utf8_lossy(datagram).lines() {
         match line.split_once('=') {
@@ -196,9 +196,21 @@ fn read(datagram: &[u8]) -> News {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use tokio::sync::mpsc;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_datagram_is_read(
+            bytes in prop::collection::vec(any::<u8>(), 0..200),
+            lines in prop::collection::vec("(READY|STATUS|WATCHDOG|WATCHDOG_USEC|STOPPING)=(1|0|-1|[0-9]{1,25}|trigger|\\PC{0,9})\n?", 0..6),
+        ) {
+            let news = read(&[&*bytes, b"\n", lines.concat().as_bytes()].concat());
+            prop_assert!(news.status.is_none_or(|status| status.chars().count() <= MAX_STATUS));
+        }
+    }
 
     #[test]
     fn datagrams_are_lines() {

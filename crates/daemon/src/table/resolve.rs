@@ -65,6 +65,7 @@ fn absolute(cwd: &Path, word: &str) -> PathBuf {
 mod tests {
     use std::sync::Arc;
 
+    use proptest::prelude::*;
     use rpm_core::{AppSpec, Env, Home, Interpreter, Persona};
 
     use super::*;
@@ -106,6 +107,37 @@ mod tests {
         assert_eq!(ids(&table, "/nope/"), Err(Failure::NoProcess));
         assert!(matches!(ids(&table, "/(/"), Err(Failure::BadRegex { .. })));
         assert_eq!(ids(&Table::default(), "all"), Err(Failure::NoProcess));
+    }
+
+    proptest! {
+        /// Whatever is selected is there, once, and in order; or the answer says that there is nothing.
+        #[test]
+        fn any_word_means_some_of_those_that_are_there(
+            word in "all|[0-9]{1,12}|/[a-z.*+?()\\[\\]{}|^$\\\\0-9]{0,12}/|\\PC{0,8}|(\\.\\./){0,3}[a-z]{0,3}",
+        ) {
+            let table = table(&[("api", "web", "/srv/api.js"), ("w", "api", "/srv/w.js"), ("1", "default", "/1.js")]);
+            if let Ok(ids) = ids(&table, &word) {
+                prop_assert!(!ids.is_empty() && ids.is_sorted_by(|a, b| a < b) && ids.iter().all(|id| *id < 3));
+            }
+        }
+    }
+
+    /// Patterns on which other engines never end, or for which they take all memory.
+    #[test]
+    fn no_pattern_keeps_the_daemon_busy() {
+        let name = "a".repeat(5_000) + "!";
+        let table = table(&[(&name, "web", "/srv/api.js")]);
+        for pattern in [
+            "(a+)+$",
+            "(a|aa)+$",
+            "(.*a){30}$",
+            "^(([a-z])+.)+[A-Z]([a-z])+$",
+            "((a{99}){99}){99}",
+            "a{99999}",
+        ] {
+            assert!(ids(&table, &format!("/{pattern}/")).is_err(), "{pattern}");
+        }
+        assert!(matches!(ids(&table, &format!("/{}/", "(".repeat(100_000))), Err(Failure::BadRegex { .. })));
     }
 
     #[test]
