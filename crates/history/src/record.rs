@@ -339,7 +339,7 @@ mod tests {
             namespace in any::<String>(),
             started in 0i64..1 << 50,
             ended in 0i64..1 << 50,
-            lasted in 0u64..1 << 50,
+            lasted in 0..=Millis::LONGEST.0,
         ) {
             let why = Why::from(Cause::User);
             let run = Run { name, namespace, started, ended, lasted: Millis(lasted), why, ..sample() };
