@@ -1,6 +1,7 @@
 //! The ecosystem files and start scripts of this repository, run for real in a copy of them.
 
 use std::{
+    collections::HashSet,
     fs,
     path::Path,
     process::{Command, Stdio},
@@ -70,16 +71,19 @@ fn with_max_parallel_no_more_tasks_run_at_a_time_and_all_end_well() {
     Running::start(start).output().ends_with(0).says("set rpm:max_parallel 4");
     ended(&rpm, 226);
     let log = fs::read_to_string(rpm.home().join("rpm.log")).unwrap();
-    let (mut running, mut most, mut runs) = (0, 0, 0);
-    for line in log.lines().filter(|line| line.contains(": App [")) {
-        if line.ends_with("] online") {
-            (running, runs) = (running + 1, runs + 1);
+    let (mut running, mut most, mut ran) = (0, 0, HashSet::new());
+    for line in log.lines() {
+        let Some((_, event)) = line.split_once(": App [") else { continue };
+        if let Some(app) = event.strip_suffix("] online") {
+            running += 1;
             most = most.max(running);
-        } else if line.contains("] exited with") {
+            ran.insert(app);
+        } else if event.contains("] exited with") {
             running -= 1;
         }
     }
-    assert_eq!((most, runs, running), (4, 226, 0));
+    // Some may have run twice: schedules come round meanwhile.
+    assert_eq!((most, ran.len()), (4, 226));
 }
 
 #[test]
