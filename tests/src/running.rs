@@ -1,7 +1,7 @@
 //! A command that runs, and what it said.
 
 use std::{
-    fmt,
+    fmt, fs,
     io::Read,
     process::{Child, ChildStdin, Command},
     sync::{Arc, Mutex, PoisonError},
@@ -68,6 +68,21 @@ impl Running {
     pub fn shows_where(&self, what: &str, condition: impl Fn(&str) -> bool) {
         let shown = within(LIMIT, || condition(&self.stdout()).then_some(())).is_some();
         assert!(shown, "`{}` never showed {what:?}, but\n{}\n{}", self.line, self.stdout(), self.stderr());
+    }
+
+    /// Waits until it has asked the daemon: it has a connection, and sleeps until the answer comes.
+    #[track_caller]
+    pub fn has_asked(&self) {
+        let directory = format!("/proc/{}", self.pid());
+        let asked = within(LIMIT, || {
+            let mut open = fs::read_dir(format!("{directory}/fd")).ok()?.flatten();
+            let is_socket = |link: fs::DirEntry| {
+                fs::read_link(link.path()).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"))
+            };
+            let stat = fs::read_to_string(format!("{directory}/stat")).ok()?;
+            (open.any(is_socket) && stat.rsplit_once(") ")?.1.starts_with('S')).then_some(())
+        });
+        assert!(asked.is_some(), "`{}` never asked\n{}\n{}", self.line, self.stdout(), self.stderr());
     }
 
     /// Sends it a signal.

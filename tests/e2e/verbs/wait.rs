@@ -22,6 +22,7 @@ fn it_answers_when_all_are_there() {
     starting.output().ends_with(0);
     let stopping = rpm.start("wait all --for stopped");
     let ending = rpm.start("wait slow --for exit");
+    ending.has_asked();
     let lost = rpm.start("wait slow --for healthy --timeout 60s");
     lost.output().ends_with(1).complains("it declares no `health`");
     rpm.run("wait all --for stopped --timeout 20ms").ends_with(124);
@@ -53,6 +54,7 @@ fn what_will_not_come_is_told() {
         rpm.ok("start web.toml");
         let waiting = rpm.start("wait web");
         wait_until("the check", || rpm.path("asked").exists());
+        waiting.has_asked();
         rpm.ok(end);
         waiting.output().ends_with(1);
     }
