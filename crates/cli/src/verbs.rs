@@ -251,13 +251,17 @@ pub(crate) fn run(program: &mut Program) -> Result<(), Failure> {
 fn unknown(word: &str, persona: Persona, out: &mut Output) -> Failure {
     let prefix = out.paint.paint(Style::RED, &format!("[{}][ERROR] ", persona.title()));
     let message = out.paint.paint(Style::BOLD, "Command not found");
-    let names = VERBS.iter().flat_map(|verb| std::iter::once(&verb.name).chain(verb.aliases));
-    let suggestion = match nearest(word, names.copied()) {
+    let suggestion = match meant(word) {
         Some(verb) => format!("Did you mean `{} {verb}`?\n\n", persona.word()),
         None => String::new(),
     };
     out.text(&format!("{prefix}{message}\n\n{suggestion}{}", usage(persona)));
     Failure::Said
+}
+
+/// The verb that was probably meant.
+fn meant(word: &str) -> Option<&'static str> {
+    nearest(word, VERBS.iter().flat_map(|verb| std::iter::once(&verb.name).chain(verb.aliases)).copied())
 }
 
 fn usage(persona: Persona) -> String {
@@ -307,6 +311,13 @@ mod tests {
             assert!(text.contains(verb.about), "{text}");
             assert_eq!(text.contains("--kill-signal"), verb.takes_options, "{text}");
         }
+    }
+
+    #[test]
+    fn a_slip_is_recognised() {
+        assert_eq!(meant("strat"), Some("start"));
+        assert_eq!(meant("lits"), Some("list"));
+        assert_eq!(meant("frobnicate"), None);
     }
 
     #[test]

@@ -81,9 +81,9 @@ impl Groups {
     /// are used again.
     pub(crate) fn make(&self, id: ProcessId, run: u64, limits: &Limits) -> Result<Group, Unheld> {
         let path = self.root.join(format!("app-{id}.{}", run % 2));
-        match fs::create_dir(&path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(Unheld::System(path, error)),
-            _ => Group::hold(path, limits),
+        match create(&path) {
+            Err(error) => Err(Unheld::System(path, error)),
+            Ok(()) => Group::hold(path, limits),
         }
     }
 }
@@ -182,16 +182,18 @@ fn unlimit(unit: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes the group at `path`, unless it is there.
+fn create(path: &Path) -> io::Result<()> {
+    match fs::create_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Moves this process to a group of its own below `unit`.
 fn move_below(unit: &Path) -> Result<(), Unheld> {
     let own = unit.join(OWN);
-    let enter = || {
-        match fs::create_dir(&own) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
-        fs::write(own.join("cgroup.procs"), "0")
-    };
+    let enter = || create(&own).and_then(|()| fs::write(own.join("cgroup.procs"), "0"));
     enter().map_err(|error| Unheld::System(own.clone(), error))
 }
 

@@ -173,7 +173,7 @@ fn unknown(entry: &Entry) -> Problem {
 }
 
 fn hint(word: &str) -> String {
-    attributes::suggestion(word).map(|name| format!(": did you mean `{name}`?")).unwrap_or_default()
+    values::did_you_mean(attributes::suggestion(word))
 }
 
 fn without_effect_beside(entry: &Entry, winner: &Entry) -> Problem {

@@ -364,7 +364,7 @@ fn apps(entry: Entry, problems: &mut Vec<Problem>) -> Vec<Node> {
 }
 
 fn unknown(entry: &Entry) -> Problem {
-    let hint = nearest(&entry.key, KEYS).map(|name| format!(": did you mean `{name}`?")).unwrap_or_default();
+    let hint = values::did_you_mean(nearest(&entry.key, KEYS));
     Problem::warning(format!("unknown key `{}` at the top level is ignored{hint}", entry.key))
         .at(entry.span.clone())
 }

@@ -55,7 +55,7 @@ pub(crate) fn read(node: &Node) -> Read<Health> {
             key => {
                 let hint = nearest(key, KEYS).map_or_else(
                     || format!(": expected one of {}", KEYS.join(", ")),
-                    |name| format!(": did you mean `{name}`?"),
+                    |name| values::did_you_mean(Some(name)),
                 );
                 return Err(Mismatch {
                     message: format!("unknown key `{key}`{hint}"),

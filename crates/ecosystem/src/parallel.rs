@@ -47,9 +47,7 @@ impl Declared {
                     read.namespaces.extend(limit.map(|limit| (namespace.key.clone(), limit)));
                     places.push((namespace.key.clone(), namespace.span.clone()));
                 } else {
-                    let hint = nearest(&entry.key, [KEY])
-                        .map(|name| format!(": did you mean `{name}`?"))
-                        .unwrap_or_default();
+                    let hint = values::did_you_mean(nearest(&entry.key, [KEY]));
                     let message = format!("{of}unknown key `{}` is ignored{hint}", entry.key);
                     problems.push(Problem::warning(message).at(entry.span.clone()));
                 }

@@ -43,6 +43,11 @@ fn mismatch<T>(message: String, node: &Node) -> Read<T> {
     Err(Mismatch { message, span: node.span.clone() })
 }
 
+/// The end of a message about a name that is not known: the one that was probably meant, if there is one.
+pub(crate) fn did_you_mean(name: Option<&str>) -> String {
+    name.map(|name| format!(": did you mean `{name}`?")).unwrap_or_default()
+}
+
 /// A key of a table which has only `keys`.
 pub(crate) fn unknown_key<T>(entry: &Entry, keys: &str) -> Read<T> {
     let message = format!("unknown key `{}`: expected {keys}", entry.key);

@@ -12,6 +12,20 @@ pub(crate) struct Measure {
     pub(crate) target: Target,
 }
 
+impl Measure {
+    pub(crate) const fn seconds(name: &'static str, target: Target) -> Self {
+        Self { name, unit: Unit::Seconds, target }
+    }
+
+    pub(crate) const fn bytes(name: &'static str, target: Target) -> Self {
+        Self { name, unit: Unit::Bytes, target }
+    }
+
+    pub(crate) const fn count(name: &'static str, target: Target) -> Self {
+        Self { name, unit: Unit::Count, target }
+    }
+}
+
 /// What a figure counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

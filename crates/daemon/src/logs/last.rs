@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rpm_core::cut::Cut;
 use rpm_history::{
     Words,
     words::{BYTES, last_lines},
@@ -26,21 +27,21 @@ pub(crate) struct Ends {
 impl Ends {
     /// Where they end now.
     pub(crate) fn of(logs: &LogPaths) -> Self {
-        let open = |path| Log::open(path).map(|log| log.file).ok();
-        let error = if logs.error == logs.out { None } else { open(&logs.error) };
-        Self::of_files(open(&logs.out).as_ref(), error.as_ref())
+        // One that cannot be read has nothing to be told of.
+        let end = |path| Log::open(path).map_or(0, |log| log.extent.end());
+        Self { out: end(&logs.out), error: if logs.error == logs.out { 0 } else { end(&logs.error) } }
     }
 
     /// Where these end now; there is none for errors where both streams have one.
-    pub(crate) fn of_files(out: Option<&File>, error: Option<&File>) -> Self {
-        // One that cannot be read has nothing to be told of.
-        let end = |file: Option<&File>| file.and_then(|file| end_of(file).ok()).unwrap_or(0);
-        Self { out: end(out), error: end(error) }
+    pub(crate) fn of_files(out: &File, error: Option<&File>) -> Self {
+        let end = |file| Extent::of(file).map_or(0, |extent| extent.end());
+        Self { out: end(out), error: error.map_or(0, end) }
     }
 
     /// Where in each of the present files begins what came since.
     pub(crate) fn places(self, logs: &LogPaths) -> Vec<(PathBuf, u64)> {
-        let place = |path: &PathBuf, from| (path.clone(), Log::open(path).map_or(0, |log| log.place(from)));
+        let place =
+            |path: &PathBuf, from| (path.clone(), Log::open(path).map_or(0, |log| log.extent.place(from)));
         let error = (logs.error != logs.out).then(|| place(&logs.error, self.error));
         [place(&logs.out, self.out)].into_iter().chain(error).collect()
     }
@@ -60,49 +61,52 @@ impl Ends {
     }
 }
 
-/// Where a plain file ends, counted from the first byte that was ever written to it.
-fn end_of(file: &File) -> io::Result<u64> {
-    let meta = file.metadata()?;
-    if !meta.is_file() {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    Ok(read_mark(file).bytes + meta.len())
-}
-
-/// A plain file: what else an app may write to cannot be read a second time, or would keep the daemon waiting.
-struct Log {
-    file: File,
+/// What of all that was ever written to a plain file is there. What else an app may write to cannot be read a second
+/// time, or would keep the daemon waiting.
+struct Extent {
     length: u64,
-    /// Bytes that are no longer at its beginning.
-    cut: u64,
-    /// Bytes at its beginning that are blank.
-    blank: u64,
+    cut: Cut,
 }
 
-impl Log {
-    fn open(path: &Path) -> io::Result<Self> {
-        let file = super::open_to_read(path)?;
+impl Extent {
+    fn of(file: &File) -> io::Result<Self> {
         let meta = file.metadata()?;
         if !meta.is_file() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        let cut = read_mark(&file);
-        Ok(Self { length: meta.len(), cut: cut.bytes, blank: cut.blank, file })
+        Ok(Self { length: meta.len(), cut: read_mark(file) })
+    }
+
+    /// Where it ends, counted from the first byte that was ever written.
+    fn end(&self) -> u64 {
+        self.cut.bytes + self.length
     }
 
     /// Where in the file is what was written as the byte `from`.
     fn place(&self, from: u64) -> u64 {
         // Behind its end: it was emptied since, or is another file.
-        let place = if from > self.cut + self.length { 0 } else { from.saturating_sub(self.cut) };
-        place.max(self.blank)
+        let place = if from > self.end() { 0 } else { from.saturating_sub(self.cut.bytes) };
+        place.max(self.cut.blank)
+    }
+}
+
+struct Log {
+    file: File,
+    extent: Extent,
+}
+
+impl Log {
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = super::open_to_read(path)?;
+        Ok(Self { extent: Extent::of(&file)?, file })
     }
 
     /// The last lines behind the place `from`, and before `until`.
     fn last(&self, from: u64, until: Option<u64>) -> io::Result<Vec<String>> {
-        let end = self.cut + self.length;
-        let length =
-            until.filter(|&until| until <= end).map_or(self.length, |until| until.saturating_sub(self.cut));
-        let from = self.place(from).max(length.saturating_sub(BYTES as u64));
+        let extent = &self.extent;
+        let until = until.filter(|&until| until <= extent.end());
+        let length = until.map_or(extent.length, |until| until.saturating_sub(extent.cut.bytes));
+        let from = extent.place(from).max(length.saturating_sub(BYTES as u64));
         let mut bytes = vec![0; length.saturating_sub(from) as usize];
         let mut read = 0;
         while read < bytes.len() {

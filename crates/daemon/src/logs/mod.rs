@@ -97,10 +97,10 @@ impl Output {
         let stdout = open_for_child(&paths.out)?;
         let (stderr, ends) = if paths.out == paths.error {
             let stderr = stdout.try_clone().map_err(|error| LogError { path: paths.error.clone(), error })?;
-            (stderr, Ends::of_files(Some(&stdout), None))
+            (stderr, Ends::of_files(&stdout, None))
         } else {
             let stderr = open_for_child(&paths.error)?;
-            let ends = Ends::of_files(Some(&stdout), Some(&stderr));
+            let ends = Ends::of_files(&stdout, Some(&stderr));
             (stderr, ends)
         };
         Ok((Self { stdout: stdout.into(), stderr: stderr.into() }, ends))

@@ -2,12 +2,11 @@
 
 use crate::{
     failure::Outcome,
-    report::{Measure, Sheet, Target, Unit},
+    report::{Measure, Sheet, Target},
     subject::Subject,
 };
 
-pub(crate) const BOOT: Measure =
-    Measure { name: "boot an empty daemon", unit: Unit::Seconds, target: Target::None };
+pub(crate) const BOOT: Measure = Measure::seconds("boot an empty daemon", Target::None);
 
 pub(crate) fn measure(subject: &mut dyn Subject, sheet: &mut Sheet) -> Outcome<()> {
     if let Some(took) = subject.boot()? {

@@ -5,18 +5,14 @@ use std::time::Duration;
 use crate::{
     failure::Outcome,
     interrupt::pause,
-    report::{Measure, Sheet, Target, Unit},
+    report::{Measure, Sheet, Target},
     subject::Subject,
 };
 
-pub(crate) const CRASH: Measure =
-    Measure { name: "crash to new pid", unit: Unit::Seconds, target: Target::AtMost(0.002) };
+pub(crate) const CRASH: Measure = Measure::seconds("crash to new pid", Target::AtMost(0.002));
 
-pub(crate) const DURING_SLOW_STOP: Measure = Measure {
-    name: "crash to new pid, during a slow stop",
-    unit: Unit::Seconds,
-    target: Target::AtMost(0.002),
-};
+pub(crate) const DURING_SLOW_STOP: Measure =
+    Measure::seconds("crash to new pid, during a slow stop", Target::AtMost(0.002));
 
 /// Crashes in each round, of different processes.
 const CRASHES: usize = 10;

@@ -5,16 +5,15 @@ use std::time::Duration;
 use crate::{
     failure::Outcome,
     interrupt::pause,
-    report::{Measure, Sheet, Target, Unit},
+    report::{Measure, Sheet, Target},
     subject::Subject,
     system::activity,
 };
 
 pub(crate) const CONTEXT_SWITCHES: Measure =
-    Measure { name: "context switches while idle", unit: Unit::Count, target: Target::AtMost(0.0) };
+    Measure::count("context switches while idle", Target::AtMost(0.0));
 
-pub(crate) const CPU_TICKS: Measure =
-    Measure { name: "CPU ticks while idle", unit: Unit::Count, target: Target::AtMost(0.0) };
+pub(crate) const CPU_TICKS: Measure = Measure::count("CPU ticks while idle", Target::AtMost(0.0));
 
 /// What was begun before may still be on its way.
 const SETTLING: Duration = Duration::from_secs(2);

@@ -2,12 +2,11 @@
 
 use crate::{
     failure::Outcome,
-    report::{Measure, Sheet, Target, Unit},
+    report::{Measure, Sheet, Target},
     subject::Subject,
 };
 
-pub(crate) const START: Measure =
-    Measure { name: "start all", unit: Unit::Seconds, target: Target::TimesFloor(1.5) };
+pub(crate) const START: Measure = Measure::seconds("start all", Target::TimesFloor(1.5));
 
 pub(crate) fn measure(subject: &mut dyn Subject, sheet: &mut Sheet) -> Outcome<()> {
     let took = subject.start()?;

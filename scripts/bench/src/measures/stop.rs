@@ -2,12 +2,11 @@
 
 use crate::{
     failure::Outcome,
-    report::{Measure, Sheet, Target, Unit},
+    report::{Measure, Sheet, Target},
     subject::Subject,
 };
 
-pub(crate) const STOP: Measure =
-    Measure { name: "stop all", unit: Unit::Seconds, target: Target::TimesFloor(5.0) };
+pub(crate) const STOP: Measure = Measure::seconds("stop all", Target::TimesFloor(5.0));
 
 pub(crate) fn measure(subject: &mut dyn Subject, sheet: &mut Sheet) -> Outcome<()> {
     let took = subject.stop()?;

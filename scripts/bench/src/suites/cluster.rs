@@ -20,7 +20,7 @@ use crate::{
     failure::{Failure, Outcome, at, doing},
     interrupt::{pause, wait_for},
     manager::{Manager, PM2, Product, RPM},
-    report::{Measure, Sheet, Target, Unit},
+    report::{Measure, Sheet, Target},
     subject::{Kind, Subject},
     system::{find_program, resident_memory},
     workload::Workload,
@@ -43,19 +43,13 @@ const SERVER: &str = "require('http')
   .listen(Number(process.env.PORT), '127.0.0.1');
 ";
 
-const KEPT: Measure = count("requests a second, connections kept alive", Target::TimesPm2(1.1));
-const P99: Measure =
-    Measure { name: "99 % of these take at most", unit: Unit::Seconds, target: Target::ShareOfPm2(1.0) };
-const EACH: Measure = count("requests a second, a connection each", Target::TimesPm2(1.8));
-const SHARED: Measure = count("the same, socket shared", Target::TimesPm2(2.3));
-const SPREAD: Measure = count("farthest worker from an even share, %", Target::AtMost(5.0));
-const FAILED: Measure = count("failed requests during all reloads", Target::AtMost(0.0));
-const MEMORY: Measure =
-    Measure { name: "resident memory of the daemon", unit: Unit::Bytes, target: Target::ShareOfPm2(1.0) };
-
-const fn count(name: &'static str, target: Target) -> Measure {
-    Measure { name, unit: Unit::Count, target }
-}
+const KEPT: Measure = Measure::count("requests a second, connections kept alive", Target::TimesPm2(1.1));
+const P99: Measure = Measure::seconds("99 % of these take at most", Target::ShareOfPm2(1.0));
+const EACH: Measure = Measure::count("requests a second, a connection each", Target::TimesPm2(1.8));
+const SHARED: Measure = Measure::count("the same, socket shared", Target::TimesPm2(2.3));
+const SPREAD: Measure = Measure::count("farthest worker from an even share, %", Target::AtMost(5.0));
+const FAILED: Measure = Measure::count("failed requests during all reloads", Target::AtMost(0.0));
+const MEMORY: Measure = Measure::bytes("resident memory of the daemon", Target::ShareOfPm2(1.0));
 
 pub(crate) fn run(plan: &Plan) -> Outcome<Vec<Sheet>> {
     if find_program("wrk").is_none() {

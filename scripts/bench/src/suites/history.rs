@@ -13,7 +13,7 @@ use rpm_history::{Memory, Run, Store, Words, words};
 use super::{Plan, progress};
 use crate::{
     failure::{Failure, Outcome, at, doing},
-    report::{Measure, Sheet, Target, Unit},
+    report::{Measure, Sheet, Target},
     subject::Kind,
 };
 
@@ -26,19 +26,15 @@ const FAILS: u64 = 20;
 /// A command is called so often in each round.
 const CALLS: usize = 10;
 
-const APPEND: Measure = seconds("appending a run, the slowest of 1,000", Target::AtMost(0.001));
-const MEAN: Measure = seconds("appending a run, on average", Target::AtMost(0.001));
-const FAILED: Measure = seconds("history --failed", Target::AtMost(0.050));
-const ALL_FAILED: Measure = seconds("history --failed --limit 0 (5,000 rows)", Target::None);
-const ALL: Measure = seconds("history --limit 0 --json (100,000 runs)", Target::None);
-const WHY: Measure = seconds("why of one task", Target::AtMost(0.050));
-const NOTHING: Measure = seconds("history of nobody (each line is looked at)", Target::AtMost(0.050));
-const SIZE: Measure =
-    Measure { name: "size of the store with last words", unit: Unit::Bytes, target: Target::AtMost(20e6) };
-
-const fn seconds(name: &'static str, target: Target) -> Measure {
-    Measure { name, unit: Unit::Seconds, target }
-}
+const APPEND: Measure = Measure::seconds("appending a run, the slowest of 1,000", Target::AtMost(0.001));
+const MEAN: Measure = Measure::seconds("appending a run, on average", Target::AtMost(0.001));
+const FAILED: Measure = Measure::seconds("history --failed", Target::AtMost(0.050));
+const ALL_FAILED: Measure = Measure::seconds("history --failed --limit 0 (5,000 rows)", Target::None);
+const ALL: Measure = Measure::seconds("history --limit 0 --json (100,000 runs)", Target::None);
+const WHY: Measure = Measure::seconds("why of one task", Target::AtMost(0.050));
+const NOTHING: Measure =
+    Measure::seconds("history of nobody (each line is looked at)", Target::AtMost(0.050));
+const SIZE: Measure = Measure::bytes("size of the store with last words", Target::AtMost(20e6));
 
 pub(crate) fn run(plan: &Plan) -> Outcome<Vec<Sheet>> {
     let measures = [APPEND, MEAN, FAILED, ALL_FAILED, ALL, WHY, NOTHING, SIZE];

@@ -10,7 +10,7 @@ use crate::{
     failure::{Failure, Outcome, at},
     interrupt::{pause, wait_for},
     manager::{Manager, RPM},
-    report::{Measure, Sheet, Target, Unit},
+    report::{Measure, Sheet, Target},
     subject::{Kind, Subject},
     system::{open_descriptors, resident_memory},
     workload::Workload,
@@ -36,21 +36,14 @@ const SETTLING: Duration = Duration::from_secs(3);
 
 const LIMIT: Duration = Duration::from_secs(30);
 
-const WARM: Measure = bytes("resident memory after 1,000 restarts and 100,000 lines", Target::None);
-const AFTER: Measure = bytes("resident memory after 10,000 restarts and 1,000,000 lines", Target::None);
-const GROWTH: Measure = bytes("growth between these", Target::AtMost(1e6));
-const DESCRIPTORS: Measure = count("descriptors that it has more then", Target::AtMost(0.0));
-const JOURNAL: Measure = bytes("the journal at its largest", Target::AtMost(3e6));
-const MISSING: Measure = count("lines that are not in the logs", Target::AtMost(0.0));
-const TOOK: Measure = Measure { name: "all of it", unit: Unit::Seconds, target: Target::None };
-
-const fn bytes(name: &'static str, target: Target) -> Measure {
-    Measure { name, unit: Unit::Bytes, target }
-}
-
-const fn count(name: &'static str, target: Target) -> Measure {
-    Measure { name, unit: Unit::Count, target }
-}
+const WARM: Measure = Measure::bytes("resident memory after 1,000 restarts and 100,000 lines", Target::None);
+const AFTER: Measure =
+    Measure::bytes("resident memory after 10,000 restarts and 1,000,000 lines", Target::None);
+const GROWTH: Measure = Measure::bytes("growth between these", Target::AtMost(1e6));
+const DESCRIPTORS: Measure = Measure::count("descriptors that it has more then", Target::AtMost(0.0));
+const JOURNAL: Measure = Measure::bytes("the journal at its largest", Target::AtMost(3e6));
+const MISSING: Measure = Measure::count("lines that are not in the logs", Target::AtMost(0.0));
+const TOOK: Measure = Measure::seconds("all of it", Target::None);
 
 /// What is looked at of a daemon.
 struct State {

@@ -17,7 +17,7 @@ use crate::{
     failure::{Failure, Outcome, at, doing},
     interrupt::wait_for,
     manager::{LIMIT, Manager, RPM},
-    report::{Measure, Sheet, Target, Unit},
+    report::{Measure, Sheet, Target},
     subject::{Kind, Subject},
     system::is_alive,
     workload::Workload,
@@ -26,16 +26,11 @@ use crate::{
 /// Each is taken so often in a round.
 const TIMES: usize = 5;
 
-const START: Measure = seconds("start all", Target::None);
-const RECORDS: Measure =
-    Measure { name: "what the journal got of that", unit: Unit::Bytes, target: Target::None };
-const WRITING: Measure = seconds("writing the same records again", Target::None);
-const ADOPTION: Measure = seconds("list after kill -9, all taken over", Target::AtMost(0.1));
-const UPDATE: Measure = seconds("update", Target::AtMost(0.2));
-
-const fn seconds(name: &'static str, target: Target) -> Measure {
-    Measure { name, unit: Unit::Seconds, target }
-}
+const START: Measure = Measure::seconds("start all", Target::None);
+const RECORDS: Measure = Measure::bytes("what the journal got of that", Target::None);
+const WRITING: Measure = Measure::seconds("writing the same records again", Target::None);
+const ADOPTION: Measure = Measure::seconds("list after kill -9, all taken over", Target::AtMost(0.1));
+const UPDATE: Measure = Measure::seconds("update", Target::AtMost(0.2));
 
 pub(crate) fn run(plan: &Plan) -> Outcome<Vec<Sheet>> {
     let mut sheets = Vec::new();
