@@ -7,6 +7,7 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a harness panics to fail the test")]
 
+pub mod comparison;
 mod executable;
 mod mark;
 mod puppet;

@@ -7,15 +7,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rpm_tests::executable;
-
-use crate::{
+use super::{
     answers::Answers,
     differences::Differences,
     recording::{self, Recorded, Recording},
     scenario::{Group, Scenario},
     session::{IN_VAIN, Session},
 };
+use crate::executable;
 
 /// Where the original's answers come from.
 #[derive(Clone, Debug)]

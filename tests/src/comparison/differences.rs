@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use regex_lite::Regex;
 use serde::Deserialize;
 
-use crate::answers::Answers;
+use super::answers::Answers;
 
 /// The content of `differences.toml`.
 #[derive(Debug, Deserialize)]

@@ -4,9 +4,8 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
+use super::{
     answers::Answers,
-    folder,
     scenario::{Group, Scenario},
 };
 
@@ -16,17 +15,24 @@ pub(crate) struct Recorded {
     steps: Vec<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     files: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    probes: Vec<String>,
     pub(crate) answers: Answers,
 }
 
 impl Recorded {
     pub(crate) fn new(scenario: &Scenario, answers: Answers) -> Self {
-        Self { steps: scenario.steps.clone(), files: scenario.files.clone(), answers }
+        Self {
+            steps: scenario.steps.clone(),
+            files: scenario.files.clone(),
+            probes: scenario.probes.clone(),
+            answers,
+        }
     }
 
     /// Whether this is what the scenario asks.
     pub(crate) fn is_of(&self, scenario: &Scenario) -> bool {
-        self.steps == scenario.steps && self.files == scenario.files
+        self.steps == scenario.steps && self.files == scenario.files && self.probes == scenario.probes
     }
 }
 
@@ -34,7 +40,7 @@ impl Recorded {
 pub(crate) type Recording = BTreeMap<String, Recorded>;
 
 fn path(group: &Group) -> PathBuf {
-    folder().join("recorded").join(format!("{}.json", group.name))
+    group.folder.join("recorded").join(format!("{}.json", group.name))
 }
 
 /// What is kept of a group.

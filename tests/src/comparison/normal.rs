@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path, sync::LazyLock};
 use regex_lite::{Captures, Regex};
 use serde_json::Value;
 
-use crate::table;
+use super::table;
 
 /// What is to be replaced in the answers of one session.
 #[derive(Clone, Debug, Default)]

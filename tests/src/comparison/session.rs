@@ -12,16 +12,16 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use rpm_tests::{MARK, Mark, Output, Running};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{
+use super::{
     answers::{self, Answers},
-    folder,
     normal::Normal,
+    probe,
     scenario::{Group, Scenario},
 };
+use crate::{MARK, Mark, Output, Running};
 
 /// What a scenario may leave in the home for the next one to stumble over, beside logs and pid files.
 const LEFT: &[&str] = &["dump.pm2", "dump.pm2.bak", "module_conf.json", "reload.lock"];
@@ -74,7 +74,7 @@ impl<'a> Session<'a> {
     /// Runs a line in the shell.
     fn shell(&self, line: &str) -> Output {
         let path = std::env::var("PATH").unwrap_or_default();
-        let prelude = folder().join("prelude.sh");
+        let prelude = crate::repository().join("tests/src/comparison/prelude.sh");
         let mut command = Command::new("bash");
         command
             .arg("-c")
@@ -108,8 +108,16 @@ impl<'a> Session<'a> {
             }
         }
         let list: Value = serde_json::from_str(&self.shell("pm2 jlist --silent").stdout).unwrap_or_default();
-        answers::of_jlist(&mut answers, &list, &self.normal);
-        answers::of_home(&mut answers, &self.path("home"));
+        if scenario.probes.is_empty() {
+            answers::of_jlist(&mut answers, &list, &self.normal);
+            answers::of_home(&mut answers, &self.path("home"));
+        } else {
+            // What runs is compared, not what is printed.
+            answers.retain(|aspect, text| aspect.ends_with(" exit") || text.contains(IN_VAIN));
+            probe::processes(&mut answers, &list, &self.normal);
+            probe::reports(&mut answers, &self.path("work"), &list, &self.normal);
+            probe::logs(&mut answers, &list, &self.normal);
+        }
         if let Some(name) = &scenario.environment {
             let text = fs::read_to_string(self.path("work").join(name)).unwrap_or_default();
             answers::of_environment(&mut answers, &text, &self.normal);
@@ -124,7 +132,7 @@ impl<'a> Session<'a> {
     fn furnish(&self, scenario: &Scenario) {
         let work = self.path("work");
         empty(&work);
-        for app in fs::read_dir(folder().join("apps")).expect("there are apps").flatten() {
+        for app in fs::read_dir(self.group.folder.join("apps")).into_iter().flatten().flatten() {
             fs::copy(app.path(), work.join(app.file_name())).expect("the directory is ours");
         }
         for (name, text) in &scenario.files {
@@ -132,6 +140,9 @@ impl<'a> Session<'a> {
             fs::create_dir_all(path.parent().expect("it has a directory")).expect("the directory is ours");
             fs::write(&path, text).expect("the directory is ours");
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        }
+        for program in &scenario.probes {
+            probe::place(&work, program);
         }
         let home = self.path("home");
         for name in LEFT {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path};
 
 use serde_json::{Map, Value};
 
-use crate::normal::Normal;
+use super::normal::Normal;
 
 /// By aspect: `1 stdout`, `jlist 0.pm2_env.status`, `home pids/web-0.pid`, `env pm_id`. What is not there is absent.
 pub(crate) type Answers = BTreeMap<String, String>;
@@ -76,8 +76,8 @@ fn drop_monitoring(attributes: &mut Map<String, Value>) {
     }
 }
 
-fn is_given(name: &str) -> bool {
-    GIVEN.contains(&name) || name == rpm_tests::MARK
+pub(crate) fn is_given(name: &str) -> bool {
+    GIVEN.contains(&name) || name == crate::MARK
 }
 
 fn leaves(answers: &mut Answers, path: &str, value: &Value, normal: &Normal) {

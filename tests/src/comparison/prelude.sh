@@ -32,3 +32,6 @@ fields() {
         for (const p of list) console.log(fields.map((f) => JSON.stringify(p.pm2_env[f])).join(" "));
     ' "$@"
 }
+
+# reported NUMBER: whether so many processes of probes have reported.
+reported() { [ "$(ls reports/*.json | wc -l)" -ge "$1" ]; }
