@@ -5,7 +5,7 @@ use rpm_core::{
     Selector, Status,
     name::printable,
     protocol::{self, Act, Acted, Action, ProcessRef, Reply, Request},
-    selector::Form,
+    selector::{Exact, Form},
 };
 
 use crate::{context::Context, failure::Failure, render::inspect};
@@ -64,6 +64,8 @@ fn perform(
 fn empty(target: &Selector) -> protocol::Failure {
     match target.form() {
         Form::All | Form::Regex(_) => protocol::Failure::NoProcess,
+        Form::Exactly(Exact::Id(id)) => protocol::Failure::UnknownId(id.0),
+        Form::Exactly(Exact::App { name, .. }) => protocol::Failure::UnknownName(name.clone()),
         Form::Number(id) => protocol::Failure::UnknownId(id),
         Form::Word(word) => protocol::Failure::UnknownName(word.to_owned()),
     }

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use memchr::memmem::Finder;
 use regex_lite::Regex;
-use rpm_core::{Home, ProcessId, Selector, selector::Form};
+use rpm_core::{
+    Home, ProcessId, Selector,
+    selector::{Exact, Form},
+};
 use rpm_history::{Key, Run, StoreError, Words, record::Line, runs_directory, store, words};
 
 use crate::failure::Failure;
@@ -45,6 +48,8 @@ impl Whose {
                     Failure::Error(format!("bad regular expression {pattern:?}: {error}"))
                 })?)
             }
+            Form::Exactly(Exact::Id(id)) => Self::Numbered(id.0, selector.text.clone()),
+            Form::Exactly(Exact::App { name, .. }) => Self::Called(name.clone()),
             Form::Number(number) => Self::Numbered(number, selector.text.clone()),
             Form::Word(word) => Self::Called(word.to_owned()),
         })

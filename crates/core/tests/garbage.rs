@@ -236,6 +236,7 @@ proptest! {
             Form::Number(number) => prop_assert_eq!(text.trim_start_matches('0').parse().unwrap_or(0), number),
             Form::Regex(pattern) => prop_assert_eq!(text, format!("/{pattern}/")),
             Form::Word(word) => prop_assert_eq!(text, word),
+            Form::Exactly(exact) => prop_assert!(false, "{exact:?} cannot be typed"),
         }
     }
 

@@ -70,3 +70,18 @@ fn the_plan_is_told_as_data() {
     rpm.fails("apply e.toml --prune --only same").complains("--prune and --only");
     rpm.fails("apply none.toml");
 }
+
+#[test]
+fn a_name_that_means_others_is_pruned_alone() {
+    let rpm = Rpm::new();
+    rpm.write("e.toml", "[[apps]]\nname = \"web\"\nscript = \"forever.sh\"\nnamespace = \"1\"\n");
+    rpm.ok("apply e.toml");
+    rpm.write("old.toml", "[[apps]]\nname = \"all\"\nscript = \"forever.sh\"\n[[apps]]\nname = \"/w/\"\nscript = \"forever.sh\"\n[[apps]]\nname = \"1\"\nscript = \"forever.sh\"\n");
+    rpm.ok("start old.toml");
+    let web = rpm.entry("web").pid();
+    rpm.ok("stop old.toml");
+    assert_eq!(rpm.statuses(), ["web:online", "all:stopped", "/w/:stopped", "1:stopped"]);
+    rpm.ok("apply e.toml --prune");
+    assert_eq!(rpm.statuses(), ["web:online"]);
+    assert_eq!(rpm.entry("web").pid(), web);
+}

@@ -85,6 +85,34 @@ fn what_cannot_be_installed_changes_nothing() {
 }
 
 #[test]
+fn a_package_with_the_name_of_an_app_leaves_the_app_alone() {
+    let rpm = Rpm::new();
+    rpm.script("bin/npm", NPM);
+    rpm.forever("web", "");
+    rpm.forever("0", "");
+    let before = rpm.statuses();
+    for name in ["web", "all", "0"] {
+        rpm.write(&format!("{name}/package.json"), &format!(r#"{{"name":"{name}","main":"run.sh"}}"#));
+        rpm.script(&format!("{name}/run.sh"), "#!/bin/bash\nexec sleep 1000000\n");
+    }
+    run(&rpm, "install ./web").ends_with(1).complains("an app is named web already");
+    run(&rpm, "install ./all").ends_with(1).complains("a module named `all`");
+    run(&rpm, "install ./0").ends_with(1).complains("an app is named 0 already");
+    rpm.fails("uninstall web").complains("Unknown module");
+    assert_eq!(rpm.statuses(), before);
+    assert_eq!(std::fs::read_dir(rpm.home().join("modules")).unwrap().count(), 0);
+    // An app that takes the name of a module later outlives the module.
+    rpm.write("extra/package.json", r#"{"name":"extra","main":"run.sh"}"#);
+    rpm.script("extra/run.sh", "#!/bin/bash\nexec sleep 1000000\n");
+    run(&rpm, "install ./extra").ends_with(0);
+    rpm.ok("start forever.sh --name extra --force");
+    let module = |entry: &rpm_tests::Entry| *entry.get("pmx_module") == true;
+    let app = rpm.jlist().iter().find(|entry| entry.name() == "extra" && !module(entry)).unwrap().pid();
+    run(&rpm, "uninstall extra").ends_with(0);
+    assert_eq!(rpm.entry("extra").pid(), app);
+}
+
+#[test]
 fn log_rotation_is_there_already() {
     let rpm = Rpm::new();
     rpm.ok("install pm2-logrotate")

@@ -93,5 +93,5 @@ fn connect(home: &Home) -> Result<Connection, String> {
 
 fn selector(id: ProcessId) -> Selector {
     // A number is no path: it means the same wherever it is typed.
-    Selector::new(id.to_string(), "/")
+    Selector::of_id(id)
 }

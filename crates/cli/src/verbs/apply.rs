@@ -4,7 +4,10 @@ mod plan;
 
 use clap::Args;
 use rpm_client::Connection;
-use rpm_core::protocol::{Act, Action, Existing, Reply, Request, Scale, ScaleTo, StartApps};
+use rpm_core::{
+    Selector,
+    protocol::{Act, Action, Existing, Reply, Request, Scale, ScaleTo, StartApps},
+};
 
 use self::plan::{Plan, Step};
 use super::{Invocation, Verb, start};
@@ -106,11 +109,11 @@ fn carry_out(
             (start(context, declared, app, Existing::Reload), Action::Reload)
         }
         Step::Restart { app, .. } => (start(context, declared, app, Existing::Restart), Action::Restart),
-        Step::Wake(name) => (act(context, Action::Start, &name), Action::Start),
+        Step::Wake(name) => (act(Action::Start, &name), Action::Start),
         Step::Scale { name, to, .. } => {
             (Request::Scale(Scale { app: name, to: ScaleTo::Exactly(to) }), Action::Start)
         }
-        Step::Remove(name) => (act(context, Action::Delete, &name), Action::Delete),
+        Step::Remove(name) => (act(Action::Delete, &name), Action::Delete),
     };
     let mut went_well = true;
     for reply in connection.request(&request)? {
@@ -132,6 +135,6 @@ fn start(context: &Context, declared: &Declared, app: Box<rpm_core::AppSpec>, ex
     })
 }
 
-fn act(context: &Context, action: Action, name: &str) -> Request {
-    Request::Act(Act { action, target: context.selector(name), env: None, patch: serde_json::Map::new() })
+fn act(action: Action, name: &str) -> Request {
+    Request::Act(Act { action, target: Selector::of_app(name), env: None, patch: serde_json::Map::new() })
 }

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use clap::Args;
 use rpm_core::{
+    Selector,
     name::printable,
     protocol::{Act, Action, Request},
 };
@@ -217,7 +218,7 @@ fn restart(context: &mut Context, app: &str, conf: &ModuleConf) -> Result<(), Fa
     let mut env = own_environment();
     let mut patch = Map::new();
     // What was declared for the app itself stands above the environment of this shell.
-    let target = context.selector(app);
+    let target = Selector::of_app(app);
     let process = context::revealed(&mut connection, Some(target.clone()))?.into_iter().next();
     let mut declared = process.map(|process| process.spec.env.clone()).unwrap_or_default();
     for (name, value) in variables(conf, app) {

@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use rpm_client::Connection;
 use rpm_core::{
-    AppSpec, Env, Watch,
+    AppSpec, Env, Selector, Watch,
     name::printable,
     protocol::{Act, Action},
 };
@@ -92,6 +92,7 @@ fn install(invocation: Invocation) -> Result<(), Failure> {
     fs::create_dir_all(&staging).map_err(|error| cannot("make", &staging, &error))?;
     let installed = fetch(&mut context, &package, &staging).and_then(|name| {
         let script = runs(&name, &staging.join("node_modules").join(&name))?;
+        refuse_taken(&mut context, &name)?;
         let directory = modules.join(&name);
         remove(&directory)?;
         if let Some(parent) = directory.parent() {
@@ -165,6 +166,7 @@ fn develop(context: &mut Context) -> Result<(), Failure> {
     let name = package["name"].as_str().filter(|name| is_plain(name));
     let name = name.ok_or_else(|| Failure::Error("package.json gives no name".to_owned()))?;
     let script = runs(name, &directory)?;
+    refuse_taken(context, name)?;
     say(context, "Installing local module in DEVELOPMENT MODE with WATCH auto restart");
     let (declared, mut app) = module(context, name, &script, &directory)?;
     app.watch = Watch::All;
@@ -276,14 +278,31 @@ fn uninstall(invocation: Invocation) -> Result<(), Failure> {
     context.show_list(connection.as_mut())
 }
 
-/// Takes the app off the list, if it is there.
+/// Refuses a package with the name of an app that is no module, and the word that selects every app.
+fn refuse_taken(context: &mut Context, name: &str) -> Result<(), Failure> {
+    if name == "all" {
+        return Err(Failure::Error("a module named `all` could not be told from all apps".to_owned()));
+    }
+    let Some(mut connection) = context.connect()? else { return Ok(()) };
+    if context::rows(&mut connection)?.iter().any(|row| row.name == name && !row.module) {
+        let word = context.persona().word();
+        return Err(Failure::Error(format!(
+            "an app is named {name} already: `{word} delete {name}` or another name for it makes room for the module"
+        )));
+    }
+    Ok(())
+}
+
+/// Deletes the processes of a module, if there are any. An app of the same name is left alone.
 fn forget(context: &mut Context, name: &str) -> Result<(), Failure> {
     let Some(mut connection) = context.connect()? else { return Ok(()) };
-    if !context::rows(&mut connection)?.iter().any(|row| row.name == name) {
-        return Ok(());
+    let rows = context::rows(&mut connection)?;
+    for row in rows.iter().filter(|row| row.name == name && row.module) {
+        let target = Selector::of_id(row.id);
+        let act = Act { action: Action::Delete, target, env: None, patch: Map::new() };
+        act::act_quietly(context, &mut connection, act)?;
     }
-    let act = Act { action: Action::Delete, target: context.selector(name), env: None, patch: Map::new() };
-    act::act_quietly(context, &mut connection, act)
+    Ok(())
 }
 
 fn remove(directory: &PathBuf) -> Result<(), Failure> {

@@ -140,7 +140,7 @@ fn plan(
     target: &str,
 ) -> Result<Plan, Failure> {
     let is_listed = match context.selector(target).form() {
-        Form::All | Form::Number(_) => true,
+        Form::All | Form::Number(_) | Form::Exactly(_) => true,
         Form::Regex(_) => false,
         Form::Word(word) => match connection {
             Some(connection) if !word.contains('/') && Path::new(word).extension().is_none() => {

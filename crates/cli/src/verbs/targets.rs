@@ -3,9 +3,8 @@
 use clap::Args;
 use rpm_client::Connection;
 use rpm_core::{
-    AppSpec,
+    AppSpec, Selector,
     protocol::{Act, Action},
-    selector::Form,
 };
 use rpm_ecosystem::is_ecosystem_file;
 
@@ -54,13 +53,7 @@ fn apps_of_file(
     let rows = context::rows(connection)?;
     // Those that others need end last.
     for app in apps.iter().rev().filter(|app| rows.iter().any(|row| row.name == app.name)) {
-        let target = context.selector(&app.name);
-        if !matches!(target.form(), Form::Word(_) | Form::Number(_)) {
-            return Err(Failure::Error(format!(
-                "app {:?} cannot be selected by its name, which means other processes: use its id",
-                app.name
-            )));
-        }
+        let target = Selector::of_app(&app.name);
         act_quietly(context, connection, Act { action, target, env: None, patch: serde_json::Map::new() })?;
     }
     Ok(())

@@ -3,7 +3,11 @@
 use std::path::{Component, Path, PathBuf};
 
 use regex_lite::Regex;
-use rpm_core::{ProcessId, Selector, protocol::Failure, selector::Form};
+use rpm_core::{
+    ProcessId, Selector,
+    protocol::Failure,
+    selector::{Exact, Form},
+};
 
 use super::{Process, Table};
 
@@ -14,6 +18,15 @@ impl Table {
     /// as a name, a namespace, an id. This is PM2's order. Modules are not meant by `all`.
     pub(crate) fn resolve(&self, selector: &Selector) -> Result<Vec<ProcessId>, Failure> {
         match selector.form() {
+            Form::Exactly(Exact::Id(id)) => {
+                self.select(|process| process.id == *id).ok_or(Failure::UnknownId(id.0))
+            }
+            Form::Exactly(Exact::App { name, namespace }) => self
+                .select(|process| {
+                    process.spec.name == *name
+                        && namespace.as_ref().is_none_or(|namespace| process.spec.namespace == *namespace)
+                })
+                .ok_or_else(|| Failure::UnknownName(name.clone())),
             Form::All => self.select(|process| !process.spec.is_module()).ok_or(Failure::NoProcess),
             Form::Regex(pattern) => {
                 let regex = Regex::new(pattern).map_err(|error| Failure::BadRegex {
@@ -101,6 +114,14 @@ mod tests {
         assert_eq!(ids(&table, "../srv/./worker.js"), Ok(vec![2]));
         assert_eq!(ids(&table, "1"), Ok(vec![3]));
         assert_eq!(ids(&table, "2"), Ok(vec![2]));
+        assert_eq!(table.resolve(&Selector::of_id(ProcessId(1))), Ok(vec![ProcessId(1)]), "not the app `1`");
+        assert_eq!(table.resolve(&Selector::of_app("api")), Ok(vec![ProcessId(0), ProcessId(1)]));
+        assert_eq!(
+            table.resolve(&Selector::of_app("web")),
+            Err(Failure::UnknownName("web".into())),
+            "a namespace"
+        );
+        assert_eq!(table.resolve(&Selector::of_app("all")), Err(Failure::UnknownName("all".into())));
         assert_eq!(ids(&table, "/^a|w/"), Ok(vec![0, 1, 2]));
         assert_eq!(ids(&table, "9"), Err(Failure::UnknownId(9)));
         assert_eq!(ids(&table, "nope"), Err(Failure::UnknownName("nope".into())));
