@@ -75,6 +75,47 @@ fn the_outcome_is_data() {
 }
 
 #[test]
+fn a_fifo_in_place_of_a_file_of_the_runner_fails_the_step_and_is_not_waited_for() {
+    for name in ["OUTPUT", "ENV", "PATH", "STEP_SUMMARY", "STATE"] {
+        let script = format!("      - run: rm $GITHUB_{name} && mkfifo $GITHUB_{name}\n");
+        let rpm = with_workflow(&steps(&script));
+        let output = rpm.run(&format!("workflow run {FILE}"));
+        output.ends_with(1).says(&format!("${}: is not a regular file", format_args!("GITHUB_{name}")));
+    }
+    let rpm = with_workflow(&steps("      - run: rm $GITHUB_OUTPUT\n"));
+    rpm.ok(&format!("workflow run {FILE}"));
+}
+
+#[test]
+fn the_limit_of_a_step_holds_for_all_that_it_runs() {
+    let action = "name: slow\ndescription: slow\nruns:\n  using: composite\n  steps:\n    - run: sleep 600\n      shell: sh\n";
+    let slow = "      - uses: actions/checkout@v4\n      - uses: ./slow\n        timeout-minutes: 0.01\n";
+    let rpm = with_workflow(&steps(slow));
+    rpm.write("repo/slow/action.yml", action);
+    rpm.run(&format!("workflow run {FILE} --in-place"))
+        .ends_with(1)
+        .says("it has reached its timeout-minutes");
+    let fake = "      - run: |\n          mkdir bin; printf '#!/bin/sh\\nsleep 600\\n' > bin/go; chmod +x bin/go\n          \
+        echo $PWD/bin >> $GITHUB_PATH\n      - uses: actions/setup-go@v5\n        timeout-minutes: 0.01\n";
+    let rpm = with_workflow(&steps(fake));
+    rpm.run(&format!("workflow run {FILE}")).ends_with(1).says("it has reached its timeout-minutes");
+}
+
+#[test]
+fn a_basic_auth_header_and_variables_that_are_named_like_secrets_are_hidden() {
+    let rpm = with_workflow(&steps(
+        "      - run: |\n          for name in a ab abc; do printf \"$name:$MY_PASSWORD\" | base64; done\n          \
+         echo hook=$BUILD_HOOK_URL\n        env:\n          MY_PASSWORD: ${{ secrets.MY_PASSWORD }}\n",
+    ));
+    let mut command = rpm.command(&format!("workflow run {FILE}"));
+    command.env("MY_PASSWORD", "correct horse battery").env("BUILD_HOOK_URL", "https://hook.example/1");
+    let output = rpm_tests::Running::start(command).output();
+    output.ends_with(0).says("build |   hook=\n");
+    let hidden = output.stdout.lines().filter(|line| line.contains("***")).count();
+    assert_eq!(hidden, 3, "{}", output.stdout);
+}
+
+#[test]
 fn a_signal_cancels_and_nothing_is_left() {
     let rpm = with_workflow(&steps("      - run: |\n          echo up\n          sleep 600\n"));
     let mut command = rpm.command(&format!("workflow run {FILE}"));

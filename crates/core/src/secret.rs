@@ -1,4 +1,4 @@
-//! Which variables nobody is to see.
+//! Variables that must not be shown: those that an app declares as secret, and those whose names say it.
 
 use std::str::FromStr;
 
@@ -81,9 +81,162 @@ impl Secrets {
     }
 }
 
+/// Parts of names that mark a secret wherever they occur.
+const PARTS: [&str; 8] =
+    ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "HOOK", "PRIVATE"];
+
+/// Words of names that mark a secret. `KEY` also counts at the end of a word, as in `APIKEY`.
+const WORDS: [&str; 13] = [
+    "KEY",
+    "KEYFILE",
+    "PASS",
+    "PGPASS",
+    "PAT",
+    "JWT",
+    "BEARER",
+    "COOKIE",
+    "AUTHORIZATION",
+    "DSN",
+    "SALT",
+    "CREDS",
+    "SIGNING",
+];
+
+/// Ends of names that mark a secret only behind another word: `PWD` alone is the working directory.
+const ENDS: [&str; 4] = ["_PWD", "_AUTH", "_AUTH_CONFIG", "_CONNECTION_STRING"];
+
+/// Settings of git in variables: a header with a password may be among them, and git needs all of them or none.
+const GIT_SETTINGS: &str = "GIT_CONFIG_";
+
+/// The one variable of that prefix which names a file.
+const GIT_FILES: [&str; 3] = ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"];
+
+/// Whether the value of a variable with this name is likely to be a secret. This is the only list of such names: masks
+/// of logs, checks that run code, and copies of the environment for code that must not have secrets all use it.
+pub fn names_secret(name: &str) -> bool {
+    let words = words(name);
+    let upper = words.join("_");
+    if PARTS.iter().any(|part| upper.contains(part)) || ENDS.iter().any(|end| upper.ends_with(end)) {
+        return true;
+    }
+    let is_git_setting = upper.starts_with(GIT_SETTINGS) && !GIT_FILES.contains(&upper.as_str());
+    let is_word = |word: &String| {
+        let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
+        let single = word.strip_suffix('S').unwrap_or(word);
+        WORDS.contains(&word) || WORDS.contains(&single) || single.ends_with("KEY")
+    };
+    is_git_setting || words.iter().any(is_word)
+}
+
+/// The words of a name in capital letters: `api_key`, `apiKey` and `API-KEY` have the same ones.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut was_lower = false;
+    for c in name.chars() {
+        let ends = !c.is_alphanumeric() || (was_lower && c.is_uppercase());
+        was_lower = c.is_lowercase();
+        match words.last_mut() {
+            Some(word) if !ends => word.extend(c.to_uppercase()),
+            _ => words.push(c.to_uppercase().filter(|c| c.is_alphanumeric()).collect()),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// The password of a URL such as `postgres://user:password@host/`.
+pub fn url_password(value: &str) -> Option<&str> {
+    let (_, rest) = value.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    // An `@` in a password is written as it is more often than it is escaped.
+    let (user, _) = authority.rsplit_once('@')?;
+    user.split_once(':').map(|(_, password)| password).filter(|password| !password.is_empty())
+}
+
+/// Whether the value of a variable is likely to be a secret, by the variable's name or by the value itself.
+pub fn is_secret(name: &str, value: &str) -> bool {
+    names_secret(name) || url_password(value).is_some()
+}
+
+/// An environment without what is likely to be secret.
+pub fn without_secrets(env: &Env) -> Env {
+    let plain = env.iter().filter(|(name, value)| !is_secret(name, value));
+    plain.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_secrets_are_known_in_every_spelling() {
+        for name in [
+            "TOKEN",
+            "GITHUB_TOKEN",
+            "npm_config__authToken",
+            "MY_SECRET",
+            "client-secret",
+            "KEY",
+            "API_KEY",
+            "APIKEY",
+            "apiKey",
+            "AWS_ACCESS_KEY_ID",
+            "KEY2",
+            "SSH_KEYS",
+            "STRIPE_KEY_1",
+            "DB_PASSWORD",
+            "PGPASSWORD",
+            "DB_PASS",
+            "MYSQL_PWD",
+            "NETLIFY_BUILD_HOOK_URL",
+            "SLACK_WEBHOOK",
+            "GOOGLE_APPLICATION_CREDENTIALS",
+            "SENTRY_DSN",
+            "GH_PAT",
+            "NPM_AUTH",
+            "DOCKER_AUTH_CONFIG",
+            "GIT_CONFIG_KEY_0",
+            "GIT_CONFIG_VALUE_0",
+            "GIT_CONFIG_COUNT",
+        ] {
+            assert!(names_secret(name), "{name}");
+        }
+        for name in [
+            "PATH",
+            "HOME",
+            "PWD",
+            "OLDPWD",
+            "KEYBOARD",
+            "XKB_KEYMAP",
+            "SSH_AUTH_SOCK",
+            "GIT_ASKPASS",
+            "COMPASS",
+            "NODE_ENV",
+            "GIT_CONFIG_GLOBAL",
+            "PATTERN",
+            "",
+            "_",
+            "AUTHOR",
+        ] {
+            assert!(!names_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_url_with_a_password_is_secret_whatever_its_variable_is_called() {
+        for (url, password) in [
+            ("postgres://me:p@ss@db:5432/x", Some("p@ss")),
+            ("https://:x@host", Some("x")),
+            ("https://me@host/a:b@c", None),
+            ("http://host:80/x@y", None),
+            ("plain", None),
+        ] {
+            assert_eq!(url_password(url), password, "{url}");
+        }
+        let env = [("DATABASE_URL", "redis://:x1@h"), ("A_TOKEN", "t"), ("PORT", "80")];
+        let env: Env = env.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        assert_eq!(without_secrets(&env).keys().collect::<Vec<_>>(), ["PORT"]);
+    }
 
     #[test]
     fn a_star_stands_for_any_characters() {

@@ -1,6 +1,7 @@
 //! Secrets never reach a log, a report or a screen.
 
 use regex_lite::Regex;
+use rpm_core::{Redactor, secret};
 
 /// What stands in their place.
 const MASK: &str = "***";
@@ -13,14 +14,10 @@ const FORMS: &str = "\\b(?:gh[pousr]_[A-Za-z0-9]{10,}|github_pat_[A-Za-z0-9_]{10
                      |(?P<before>build_hooks/|Bearer )[^/\\s@\"']+\
                      |(?P<user>://[^/\\s:@]+:)[^/\\s@]+(?P<host>@)";
 
-/// Parts of names of environment variables whose values are secret.
-const NAMES: [&str; 6] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "API_KEY", "HOOK"];
-
 /// Knows what is secret.
 #[derive(Clone, Debug)]
 pub(crate) struct Mask {
-    /// Longest first: one may be part of another.
-    values: Vec<String>,
+    values: Redactor,
     forms: Option<Regex>,
 }
 
@@ -30,30 +27,27 @@ impl Mask {
         environment: impl Iterator<Item = (String, String)>,
         others: impl IntoIterator<Item = String>,
     ) -> Self {
-        let is_secret = |(name, value): (String, String)| {
-            let name = name.to_uppercase();
-            NAMES.iter().any(|part| name.contains(part)).then_some(value)
-        };
-        let mut values: Vec<_> = environment.filter_map(is_secret).chain(others).collect();
-        values.retain(|value| value.len() >= SHORTEST);
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        values.dedup();
+        let mut values = Redactor::new(SHORTEST);
+        for (name, value) in environment {
+            if secret::names_secret(&name) {
+                values.add(&value);
+            }
+            if let Some(password) = secret::url_password(&value) {
+                values.add(password);
+            }
+        }
+        others.into_iter().for_each(|other| values.add(&other));
         Self { values, forms: Regex::new(FORMS).ok() }
     }
 
     /// The text without them.
     pub(crate) fn masked(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for value in &self.values {
-            if text.contains(value.as_str()) {
-                text = text.replace(value.as_str(), MASK);
-            }
-        }
+        let text = self.values.redact(text);
         match &self.forms {
             Some(forms) => {
                 forms.replace_all(&text, format!("${{before}}${{user}}{MASK}${{host}}")).into_owned()
             }
-            None => text,
+            None => text.into_owned(),
         }
     }
 }
@@ -63,7 +57,12 @@ mod tests {
     use super::*;
 
     fn masked(text: &str) -> String {
-        let env = [("MY_TOKEN", "s3cretvalue"), ("HOME", "/home/me"), ("A_SECRET", "x")];
+        let env = [
+            ("MY_TOKEN", "s3cretvalue"),
+            ("HOME", "/home/me"),
+            ("A_SECRET", "x"),
+            ("DB", "pg://me:pa55word@db/"),
+        ];
         let env = env.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         Mask::new(env, ["s3cretvalue-and-more".to_owned()]).masked(text)
     }
@@ -71,6 +70,13 @@ mod tests {
     #[test]
     fn values_of_the_environment_are_masked() {
         assert_eq!(masked("a s3cretvalue b s3cretvalue-and-more c /home/me x"), "a *** b *** c /home/me x");
+    }
+
+    #[test]
+    fn passwords_of_urls_and_encoded_values_are_masked() {
+        assert_eq!(masked("the password pa55word"), "the password ***");
+        // `me:s3cretvalue`
+        assert_eq!(masked("Authorization: Basic bWU6czNjcmV0dmFsdWU="), "Authorization: Basic bWU6***");
     }
 
     #[test]

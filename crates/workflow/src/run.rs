@@ -177,7 +177,7 @@ pub fn run(
     let shared = Shared {
         options,
         watch,
-        masks: Masks::default(),
+        masks: Masks::of(&options.env),
         deadline: options.limit.and_then(|limit| started.checked_add(limit)),
         repository,
         // The names of temporary directories may be links.

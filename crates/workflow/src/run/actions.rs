@@ -56,17 +56,25 @@ impl Runner<'_> {
                 self.checkout(with)
             }
             Uses::Repository { owner, name, version, .. } => match Tool::of(owner, name) {
-                Some(tool) => self.set_up(tool, with, version, frame),
+                Some(tool) => self.set_up(tool, with, version, (frame, timeout)),
                 None => Did::not_runnable(&action.to_string()),
             },
             Uses::Docker(_) => Did::not_runnable(&format!("{action} needs a container engine")),
         }
     }
 
-    fn set_up(&mut self, tool: &Tool, with: &[(String, String)], version: &str, frame: &Frame) -> Did {
+    fn set_up(
+        &mut self,
+        tool: &Tool,
+        with: &[(String, String)],
+        version: &str,
+        (frame, timeout): (&Frame, Option<Instant>),
+    ) -> Did {
         let env = self.process_env(frame, &Env::default());
-        match tool.check(with, version, &self.workspace, &env) {
+        let limit = self.limit(timeout);
+        match tool.check(with, version, &self.workspace, (&env, &limit)) {
             Ok(found) => Did::success([(tool.output, found)].into_iter().collect()),
+            Err(_) if limit.reached().is_some() => Did::failure("it has reached its timeout-minutes"),
             Err(reason) => Did::not_runnable(&reason),
         }
     }
@@ -136,7 +144,11 @@ impl Runner<'_> {
             Err(error) => return Did::failure(error),
         };
         match &action.runs {
-            Runs::Composite(steps) => self.composite(&action, steps, inputs, directory, frame, env),
+            Runs::Composite(steps) => self.composite(
+                &action,
+                steps,
+                Frame { timeout, ..Frame::of_action(frame, env, directory, inputs) },
+            ),
             Runs::JavaScript { .. } => {
                 self.javascript(&action, &inputs, &directory, &shown.to_string(), frame, env, timeout)
             }
@@ -144,19 +156,10 @@ impl Runner<'_> {
         }
     }
 
-    fn composite(
-        &mut self,
-        action: &Action,
-        steps: &[Step],
-        inputs: Object,
-        directory: PathBuf,
-        outer: &Frame,
-        env: &Env,
-    ) -> Did {
-        if outer.depth >= MAX_DEPTH {
+    fn composite(&mut self, action: &Action, steps: &[Step], mut frame: Frame) -> Did {
+        if frame.depth > MAX_DEPTH {
             return Did::failure(format!("expected at most {MAX_DEPTH} actions within each other"));
         }
-        let mut frame = Frame::of_action(outer, env, directory, inputs);
         for step in steps {
             self.step(step, &mut frame);
         }

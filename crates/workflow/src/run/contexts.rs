@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rpm_core::Env;
+use rpm_core::{Env, secret::names_secret};
 
 use super::{Shared, call::Call, hash_files};
 use crate::expression::{Object, Scope, Status, Template, Value};
@@ -94,13 +94,12 @@ pub(super) fn variables(names: &BTreeSet<String>, env: &Env) -> Object {
 /// Prefixes of variables that the runner itself sets.
 const RESERVED: &[&str] = &["GITHUB_", "RUNNER_", "ACTIONS_", "INPUT_", "STATE_"];
 
-/// The environment that steps inherit: that of the caller without secrets, which steps have to be handed.
+/// The environment that steps inherit: that of the caller without secrets, which have to be handed to steps. Secrets are
+/// those that the file names, and those that their own names give away.
 pub(super) fn inherited(env: &Env, secrets: &BTreeSet<String>) -> Env {
     let is_reserved = |name: &str| RESERVED.iter().any(|prefix| name.starts_with(prefix));
     env.iter()
-        .filter(|(name, _)| {
-            !is_reserved(name) && !secrets.contains(*name) && !TOKENS.contains(&name.as_str())
-        })
+        .filter(|(name, _)| !is_reserved(name) && !secrets.contains(*name) && !names_secret(name))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
 }

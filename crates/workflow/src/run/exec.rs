@@ -22,6 +22,7 @@ use super::{
 use crate::{
     Conclusion,
     expression::{Object, Tree},
+    files::read_made,
 };
 
 /// The job's own file of git's settings, which includes that of the user.
@@ -128,13 +129,17 @@ impl Runner<'_> {
 
     /// Takes over what a process has written into its files.
     fn take(&mut self, files: &Files, console: &mut Console<'_>) -> Result<(), String> {
-        let read = |kind: &str, path: &Path| {
-            let text = fs::read(path).unwrap_or_default();
-            command_files::read(&String::from_utf8_lossy(&text)).map_err(|error| format!("${kind}: {error}"))
+        let text = |kind: &str, path: &Path| match read_made(path) {
+            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            // A step may remove it: it has nothing to say.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+            Err(error) => Err(format!("${kind}: {error}")),
         };
-        let text = |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
-        self.summary.push_str(&text(&files.summary));
-        for path in command_files::paths(&text(&files.path)) {
+        let read = |kind: &str, path: &Path| {
+            command_files::read(&text(kind, path)?).map_err(|error| format!("${kind}: {error}"))
+        };
+        self.summary.push_str(&text("GITHUB_STEP_SUMMARY", &files.summary)?);
+        for path in command_files::paths(&text("GITHUB_PATH", &files.path)?) {
             self.paths.insert(0, path.to_owned());
         }
         for (name, value) in read("GITHUB_OUTPUT", &files.output)? {

@@ -1,6 +1,6 @@
 //! A list of steps that is gone through, and what each of them comes to.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Instant};
 
 use rpm_core::Env;
 
@@ -23,6 +23,8 @@ pub(super) struct Frame {
     pub(super) is_incomplete: bool,
     pub(super) was_cancelled: bool,
     pub(super) depth: usize,
+    /// When the step that uses the action has reached its `timeout-minutes`.
+    pub(super) timeout: Option<Instant>,
     pub(super) outcomes: Vec<StepOutcome>,
 }
 

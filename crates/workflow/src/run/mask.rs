@@ -1,84 +1,41 @@
-//! Secrets, and texts without them.
+//! The secrets of a run, shared by its jobs.
 
 use std::{
     borrow::Cow,
     sync::{PoisonError, RwLock},
 };
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-
-/// What stands in a secret's place.
-const MASK: &str = "***";
+use rpm_core::{Env, Redactor, secret};
 
 /// All that must not be shown.
 #[derive(Debug, Default)]
-pub(super) struct Masks(RwLock<Vec<String>>);
+pub(super) struct Masks(RwLock<Redactor>);
+
+/// A shorter value of a variable that no workflow names would blank out ordinary words.
+const SHORTEST: usize = 6;
 
 impl Masks {
-    /// Hides a value from now on: as it is, line by line, and in the usual encodings.
+    /// The secrets of an environment. Steps do not inherit them, but git and messages may show them.
+    pub(super) fn of(env: &Env) -> Self {
+        let masks = Self::default();
+        env.iter()
+            .filter(|(name, value)| secret::names_secret(name) && value.len() >= SHORTEST)
+            .for_each(|(_, value)| masks.add(value));
+        masks
+    }
+
+    /// Hides a value from now on.
     pub(super) fn add(&self, secret: &str) {
-        let mut hidden = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let json = serde_json::Value::from(secret).to_string();
-        let json = json.trim_matches('"').to_owned();
-        let forms = [secret.to_owned(), json, BASE64_STANDARD.encode(secret), uri(secret)];
-        let lines = secret.lines().map(|line| line.trim().to_owned());
-        for form in forms.into_iter().chain(lines) {
-            if !form.trim().is_empty() && !hidden.contains(&form) {
-                hidden.push(form);
-            }
-        }
-        // A secret that is part of another comes after it.
-        hidden.sort_by_key(|form| std::cmp::Reverse(form.len()));
+        self.0.write().unwrap_or_else(PoisonError::into_inner).add(secret);
     }
 
     /// A text without secrets.
     pub(super) fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let hidden = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let mut text = Cow::Borrowed(text);
-        for secret in hidden.iter() {
-            if text.contains(secret) {
-                text = text.replace(secret, MASK).into();
-            }
-        }
-        text
+        self.0.read().unwrap_or_else(PoisonError::into_inner).redact(text)
     }
 
     /// Whether a text holds a secret.
     pub(super) fn holds(&self, text: &str) -> bool {
         matches!(self.hide(text), Cow::Owned(_))
-    }
-}
-
-fn uri(text: &str) -> String {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte);
-    text.bytes()
-        .map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_are_hidden_in_every_form() {
-        let masks = Masks::default();
-        masks.add("hunter2");
-        masks.add("hunter2 and more");
-        masks.add("line one\n  line two\n");
-        masks.add("  ");
-        masks.add("a\"b c");
-        for (text, hidden) in [
-            ("x hunter2 y hunter2", "x *** y ***"),
-            ("hunter2 and more", "***"),
-            ("line two", "***"),
-            ("aHVudGVyMg==", "***"),
-            (r#"{"k": "a\"b c"}"#, r#"{"k": "***"}"#),
-            ("q=a%22b%20c", "q=***"),
-            ("   nothing", "   nothing"),
-        ] {
-            assert_eq!(masks.hide(text), hidden);
-        }
-        assert!(masks.holds("=hunter2=") && !masks.holds("hunter"));
     }
 }

@@ -321,7 +321,8 @@ impl<'a> Runner<'a> {
 
     fn carry_out(&mut self, step: &Step, frame: &mut Frame, contexts: &Contexts, env: &Env) -> Did {
         let timeout = match minutes(&step.timeout_minutes, contexts) {
-            Ok(minutes) => minutes.and_then(after),
+            // The limit of a composite action holds for its steps.
+            Ok(minutes) => [minutes.and_then(after), frame.timeout].into_iter().flatten().min(),
             Err(error) => return Did::failure(error),
         };
         match &step.todo {

@@ -1,14 +1,14 @@
 //! Actions that are satisfied by what is on this machine: `actions/checkout` and the `setup-*` family.
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{path::Path, process::Command};
 
 use rpm_core::Env;
 
-use super::version;
+use super::{
+    process::{self, End, Limit},
+    version,
+};
+use crate::files::read_made;
 
 /// An action that sets up a program.
 pub(super) struct Tool {
@@ -80,7 +80,7 @@ impl Tool {
         with: &[(String, String)],
         uses_version: &str,
         workspace: &Path,
-        env: &Env,
+        (env, limit): (&Env, &Limit),
     ) -> Result<String, String> {
         let input = |name: &str| {
             let found = with.iter().find(|(input, _)| input.eq_ignore_ascii_case(name));
@@ -94,7 +94,7 @@ impl Tool {
             (None, None) => String::new(),
         };
         let program = self.ask.first().copied().unwrap_or_default();
-        let found = self.version(env).ok_or_else(|| format!("{program} is not installed here"))?;
+        let found = self.version(env, limit).ok_or_else(|| format!("{program} is not installed here"))?;
         // Several lines are several versions: any of them will do.
         if wanted.lines().count() > 1 {
             wanted = wanted.lines().collect::<Vec<_>>().join("||");
@@ -110,25 +110,32 @@ impl Tool {
         }
     }
 
-    fn version(&self, env: &Env) -> Option<String> {
+    /// The version of the program. It may be one that a step has put into `PATH`, so the step's limit holds for it.
+    fn version(&self, env: &Env, limit: &Limit) -> Option<String> {
         let (program, args) = self.ask.split_first()?;
-        let program = super::script::find(program, env)?;
-        let output = Command::new(program)
-            .args(args)
-            .env_clear()
-            .envs(env.iter())
-            .stdin(Stdio::null())
-            .output()
-            .ok()?;
-        let said = [output.stdout, output.stderr].concat();
-        version::find(&String::from_utf8_lossy(&said))
+        let mut command = Command::new(super::script::find(program, env)?);
+        command.args(args).env_clear().envs(env.iter());
+        let mut said = String::new();
+        let keep = &mut |line: &str| {
+            if said.len() < LONGEST_ANSWER {
+                said.push_str(line);
+                said.push('\n');
+            }
+        };
+        match process::run(&mut command, limit, keep) {
+            Ok(End::Exited(_)) => version::find(&said),
+            _ => None,
+        }
     }
 }
 
+/// A program that is asked for its version needs no more, bytes.
+const LONGEST_ANSWER: usize = 64 << 10;
+
 /// The version in `.nvmrc`, `.tool-versions`, `package.json`, `go.mod` and their like.
 fn in_file(path: &Path) -> Result<String, String> {
-    let text =
-        fs::read_to_string(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    let bytes = read_made(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    let text = String::from_utf8_lossy(&bytes);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let found = match name.as_ref() {
         "package.json" => serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|json| {
