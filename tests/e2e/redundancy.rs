@@ -78,6 +78,51 @@ fn one_that_cannot_be_started_is_tried_as_often_as_is_set_and_then_reported() {
 }
 
 #[test]
+fn a_crash_loop_is_not_healthy_and_a_restart_by_a_verb_is() {
+    let rpm = quick(&["calm"]);
+    let loops = "[[apps]]\nname = \"loops\"\nscript = \"loops.sh\"\nmax_restarts = 1000000\nmin_uptime = 1\n";
+    rpm.script("loops.sh", "#!/bin/sh\nexec sleep 0.2\n");
+    rpm.write("eco.toml", &format!("{}\n{loops}", ecosystem(&["calm"])));
+    rpm.ok("start eco.toml");
+    let companion = rpm.start("redundancy run pm2");
+    // Each of its runs outlasts three intervals.
+    companion.shows("loops ended by itself 2 times within ");
+    rpm.run("redundancy pm2 status").ends_with(2).says("does not stay up: ended by itself");
+    rpm.ok("restart calm");
+    rpm.ok("reload calm");
+    let failures = || {
+        let health = rpm.run("redundancy pm2 status --json").stdout;
+        let health: serde_json::Value = serde_json::from_str(&health).unwrap();
+        let units = health["units"].as_array().unwrap();
+        units.iter().find(|unit| unit["name"] == "loops").and_then(|unit| unit["failures"].as_u64())
+    };
+    wait_until("further restarts", || failures().is_some_and(|count| count > 8));
+    let log = rpm.read("logs/pm2.log");
+    assert!(!log.contains("calm ended") && !log.contains("calm is"), "{log}");
+}
+
+#[test]
+fn a_scheduled_task_that_failed_is_reported_and_not_run_again() {
+    let rpm = quick(&[]);
+    rpm.script("task.sh", "#!/bin/sh\necho ran >> ran.txt\nexit 7\n");
+    rpm.write(
+        "eco.toml",
+        "[[apps]]\nname = \"task\"\nscript = \"task.sh\"\nautorestart = false\ncron_restart = \"0 0 1 1 *\"\n",
+    );
+    rpm.ok("start eco.toml");
+    rpm.ok("restart task");
+    wait_until("its run", || rpm.read("ran.txt").contains("ran") && rpm.entry("task").pid() == 0);
+    let runs = rpm.read("ran.txt");
+    let companion = rpm.start("redundancy run pm2");
+    companion.shows("task: the last run failed: code 7");
+    let checked = || rpm.read("state/pm2.json");
+    let first = checked();
+    wait_until("another look", || checked() != first);
+    rpm.run("redundancy pm2 status").ends_with(1).says("its last run failed: code 7");
+    assert_eq!(rpm.read("ran.txt"), runs);
+}
+
+#[test]
 fn a_large_log_is_rotated_by_the_daemon() {
     let rpm = quick(&[]);
     rpm.script("loud.sh", "#!/bin/sh\nseq 1 100000\nexec sleep 100000\n");

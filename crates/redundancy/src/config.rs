@@ -133,6 +133,8 @@ pub struct Pm2 {
     pub max_attempts: u32,
     /// Between two of them.
     pub retry_delay: Span,
+    /// Attempts and restarts are counted from scratch when a process has stayed up for so long.
+    pub forget_after: Span,
     /// Percent of one core.
     pub cpu_limit: f64,
     /// Percent of the process's limit, else of the machine's memory.
@@ -164,6 +166,7 @@ impl Default for Pm2 {
             ecosystem_files: vec!["ecosystem/ecosystem.redundancy.toml".into()],
             max_attempts: 5,
             retry_delay: span(5_000, "5s"),
+            forget_after: span(600_000, "10m"),
             cpu_limit: 90.0,
             memory_limit: 80.0,
             overload_checks: 3,

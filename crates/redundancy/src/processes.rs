@@ -1,13 +1,15 @@
 //! Processes: what is decided about those that do not run, use too much, or write too much.
 
 mod daemon;
+mod runs;
 
 use std::collections::BTreeMap;
 
-use rpm_core::{Bytes, units::Memory as Shown};
+use rpm_core::{Bytes, Millis, units::Memory as Shown};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::daemon::Daemon;
+use self::runs::{Run, Runs};
 
 use crate::{
     config::Pm2,
@@ -31,12 +33,26 @@ pub(crate) enum Seen {
 pub(crate) struct Process {
     pub name: String,
     pub state: State,
+    pub kind: Kind,
+    /// The present runs of its processes.
+    pub runs: Vec<Run>,
     /// The busiest instance, percent of one core.
     pub cpu: f64,
     /// The largest instance, percent of what it may have.
     pub memory: f64,
     /// Its largest log.
     pub log: Bytes,
+}
+
+/// What an app is meant to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// To stay up (`autorestart`).
+    Service,
+    /// To end when its work is done.
+    Task,
+    /// The same, again and again by its schedule.
+    Scheduled,
 }
 
 /// Whether it runs.
@@ -47,6 +63,12 @@ pub(crate) enum State {
     Moving(String),
     /// A task between two ticks of its schedule.
     Resting,
+    /// A scheduled task whose last run has failed, whatever it does now.
+    Failed {
+        /// The number of that run.
+        run: u32,
+        status: String,
+    },
     /// Some instance does not run; these are they.
     Down {
         ids: Vec<u32>,
@@ -88,13 +110,21 @@ struct Unit {
     /// It has been in the table once.
     known: bool,
     trouble: Option<Trouble>,
+    #[serde(default)]
+    runs: Runs,
+    /// The last failed run of a scheduled task.
+    #[serde(default)]
+    failed_run: Option<u32>,
     /// Looks in a row above a limit.
     over_cpu: u32,
     over_memory: u32,
+    /// Whether it is above a limit for too long.
+    #[serde(default)]
+    is_over: bool,
     note: String,
 }
 
-/// It does not run.
+/// It does not run, or does not stay up.
 #[derive(Debug, Serialize, Deserialize)]
 struct Trouble {
     since: Moment,
@@ -105,6 +135,50 @@ struct Trouble {
     online_since: Option<Moment>,
     /// All attempts are used up, which has been told.
     given_up: bool,
+    /// Runs that ended by themselves, or failed runs of a task.
+    #[serde(default)]
+    crashes: u32,
+    /// It crashes and is restarted by the daemon again and again, which has been told.
+    #[serde(default)]
+    is_looping: bool,
+    /// The longest run between two of its ends.
+    #[serde(default)]
+    longest_run: Millis,
+    /// It has been up long enough to count as well. What was counted is kept for a while.
+    #[serde(default)]
+    is_settled: bool,
+}
+
+impl Trouble {
+    fn new(what: &str, now: Moment) -> Self {
+        Self {
+            since: now,
+            what: what.to_owned(),
+            attempts: 0,
+            last_attempt: None,
+            online_since: None,
+            given_up: false,
+            crashes: 0,
+            is_looping: false,
+            longest_run: Millis(0),
+            is_settled: false,
+        }
+    }
+
+    /// How it stands.
+    fn level(&self) -> Level {
+        match (self.is_settled, self.given_up || self.is_looping) {
+            (true, _) => Level::Healthy,
+            (false, false) => Level::Degraded,
+            (false, true) => Level::Unhealthy,
+        }
+    }
+
+    /// How long it must have stayed up, `at_least` or longer: an app that falls every minute is not well after half of
+    /// one.
+    fn proof(&self, at_least: Millis) -> Millis {
+        at_least.max(Millis(self.longest_run.0.saturating_mul(2)))
+    }
 }
 
 /// What a machine wants.
@@ -143,14 +217,15 @@ impl Machine for Processes {
     fn units(&self, _: &Pm2) -> Vec<UnitHealth> {
         let health = |(name, unit): (&String, &Unit)| {
             let (level, failures, note) = match &unit.trouble {
-                Some(trouble) if trouble.online_since.is_none() => {
-                    let level = if trouble.given_up { Level::Unhealthy } else { Level::Degraded };
-                    (level, trouble.attempts, trouble.what.clone())
+                Some(trouble) => {
+                    let level = trouble.level();
+                    let note = if level == Level::Healthy { &unit.note } else { &trouble.what };
+                    (level, trouble.attempts.saturating_add(trouble.crashes), note)
                 }
-                Some(trouble) => (Level::Healthy, trouble.attempts, unit.note.clone()),
-                None if unit.note.starts_with(OVER) => (Level::Degraded, 0, unit.note.clone()),
-                None => (Level::Healthy, 0, unit.note.clone()),
+                None if unit.is_over => (Level::Degraded, 0, &unit.note),
+                None => (Level::Healthy, 0, &unit.note),
             };
+            let note = note.clone();
             UnitHealth { name: name.clone(), level, failures, note }
         };
         self.units.iter().map(health).collect()
@@ -166,16 +241,15 @@ impl Machine for Processes {
 
     fn due(&self, settings: &Pm2, checked: Moment) -> Moment {
         let is_open = |unit: &Unit| {
-            unit.trouble.as_ref().is_some_and(|trouble| !trouble.given_up && trouble.attempts > 0)
+            let is_tried =
+                |trouble: &Trouble| !trouble.given_up && !trouble.is_settled && trouble.attempts > 0;
+            unit.trouble.as_ref().is_some_and(is_tried)
         };
         let soon = self.away.is_some() || self.units.values().any(is_open);
         let pause = settings.interval.value;
         checked.after(if soon { pause.min(settings.retry_delay.value) } else { pause })
     }
 }
-
-/// How notes begin about a process that uses too much.
-const OVER: &str = "over its limit: ";
 
 impl Processes {
     fn is_away(&mut self, settings: &Pm2, reason: String, now: Moment, steps: &mut Steps) {
@@ -217,6 +291,9 @@ impl Processes {
 impl Unit {
     fn step(&mut self, settings: &Pm2, process: &Process, now: Moment, steps: &mut Steps) {
         let name = &process.name;
+        if process.kind == Kind::Service {
+            self.compare(settings, process, now, steps);
+        }
         match &process.state {
             State::Online | State::Resting => {
                 self.known = true;
@@ -226,6 +303,10 @@ impl Unit {
             State::Moving(status) => {
                 self.known = true;
                 self.note.clone_from(status);
+            }
+            State::Failed { run, status } => {
+                self.known = true;
+                self.has_failed(settings, name, (*run, status), (now, steps));
             }
             State::Down { ids, status } => {
                 self.known = true;
@@ -248,20 +329,86 @@ impl Unit {
         }
     }
 
+    /// Counts the runs that ended by themselves since the last look: an app that is meant to stay up and does not is
+    /// not well, although it is online whenever it is looked at.
+    fn compare(&mut self, settings: &Pm2, process: &Process, now: Moment, steps: &mut Steps) {
+        let since = self.runs.look(&process.runs, settings.interval.value, now);
+        let name = &process.name;
+        if let Some(trouble) = self.trouble.as_mut().filter(|trouble| {
+            // An attempt of ours is a verb, too; after the last one it is a person who tries.
+            since.was_asked && (trouble.given_up || trouble.attempts == 0)
+        }) {
+            let what = std::mem::take(&mut trouble.what);
+            *trouble = Trouble { since: trouble.since, ..Trouble::new(&what, now) };
+        }
+        if since.crashes == 0 {
+            return;
+        }
+        let was_calm = self.trouble.as_ref().is_none_or(|trouble| trouble.crashes == 0 || trouble.is_settled);
+        // The run that ended when all was well says nothing of how long the next ones last.
+        let lasted = if self.trouble.is_some() { since.lasted } else { Millis(0) };
+        let trouble = self.trouble.get_or_insert_with(|| Trouble::new("", now));
+        trouble.longest_run = trouble.longest_run.max(lasted);
+        trouble.crashes = trouble.crashes.saturating_add(since.crashes);
+        (trouble.online_since, trouble.is_settled) = (None, false);
+        let crashes = trouble.crashes;
+        trouble.what = format!("does not stay up: ended by itself, restarts: {crashes}");
+        if was_calm {
+            let text = format!("{name} ended by itself and was restarted: expected to stay up");
+            tell(steps, Severity::Warn, text);
+        }
+        if crashes >= settings.max_attempts && !trouble.is_looping {
+            trouble.is_looping = true;
+            let took = Spoken(now.since(trouble.since));
+            let text = format!("{name} ended by itself {crashes} times within {took}: it needs a person");
+            tell(steps, Severity::Error, text);
+        }
+    }
+
+    /// The last run of a scheduled task has failed. It is not started again: its schedule does that.
+    fn has_failed(
+        &mut self,
+        settings: &Pm2,
+        name: &str,
+        (run, status): (u32, &str),
+        (now, steps): (Moment, &mut Steps),
+    ) {
+        let is_new = self.failed_run != Some(run);
+        let trouble = self.trouble.get_or_insert_with(|| Trouble::new("", now));
+        if is_new {
+            self.failed_run = Some(run);
+            trouble.crashes = trouble.crashes.saturating_add(1);
+            trouble.what = format!("its last run failed: {status}");
+            tell(steps, Severity::Warn, format!("{name}: the last run failed: {status}"));
+        }
+        if trouble.crashes >= settings.max_attempts && !trouble.given_up {
+            trouble.given_up = true;
+            let text = format!("{name}: {} runs in a row have failed: it needs a person", trouble.crashes);
+            tell(steps, Severity::Error, text);
+        }
+    }
+
     fn is_well(&mut self, settings: &Pm2, process: &Process, now: Moment, steps: &mut Steps) {
         let word = if process.state == State::Resting { "between two ticks" } else { "online" };
         word.clone_into(&mut self.note);
         let Some(trouble) = &mut self.trouble else { return };
-        let since = *trouble.online_since.get_or_insert_with(|| {
-            let (name, attempts) = (&process.name, trouble.attempts);
+        let since = *trouble.online_since.get_or_insert(now);
+        let began = process.runs.iter().map(|run| run.began).max().unwrap_or(since);
+        let up = now.since(since.max(began));
+        // A task is judged by its last run, which went well.
+        let is_done = process.state == State::Resting
+            || process.kind == Kind::Scheduled
+            || (trouble.attempts == 0 && trouble.crashes == 0);
+        if !trouble.is_settled && (is_done || up >= trouble.proof(settings.interval.value)) {
+            trouble.is_settled = true;
+            let (name, attempts) = (&process.name, trouble.attempts.saturating_add(trouble.crashes));
             let took = Spoken(now.since(trouble.since));
             let text = format!("{name} is {word} again after {took}, attempts: {attempts}");
             tell(steps, Severity::Info, text);
-            now
-        });
-        // One that comes up and falls again keeps its count.
-        if trouble.attempts == 0 || now.since(since) >= settings.interval.value {
+        }
+        if is_done || up >= trouble.proof(settings.forget_after.value) {
             self.trouble = None;
+            self.failed_run = None;
         }
     }
 
@@ -274,20 +421,17 @@ impl Unit {
         now: Moment,
         steps: &mut Steps,
     ) {
-        (self.over_cpu, self.over_memory) = (0, 0);
+        (self.over_cpu, self.over_memory, self.is_over) = (0, 0, false);
         let known = self.known;
         let trouble = self.trouble.get_or_insert_with(|| {
             tell(steps, Severity::Warn, format!("{name} is {status}: expected online"));
-            Trouble {
-                since: now,
-                what: status.to_owned(),
-                attempts: 0,
-                last_attempt: None,
-                online_since: None,
-                given_up: false,
-            }
+            Trouble::new(status, now)
         });
-        if trouble.online_since.take().is_some() {
+        // The daemon does not restart it any more: the attempts begin.
+        trouble.is_looping = false;
+        if let Some(since) = trouble.online_since.take() {
+            trouble.is_settled = false;
+            trouble.longest_run = trouble.longest_run.max(now.since(since));
             tell(steps, Severity::Warn, format!("{name} is {status} again"));
         }
         let Some(deed) = deed else {
@@ -321,12 +465,14 @@ impl Unit {
             ("CPU", process.cpu, settings.cpu_limit, &mut self.over_cpu),
             ("memory", process.memory, settings.memory_limit, &mut self.over_memory),
         ];
+        self.is_over = false;
         for (what, used, limit, count) in limits {
             *count = if used > limit { *count + 1 } else { 0 };
             if *count < settings.overload_checks {
                 continue;
             }
-            self.note = format!("{OVER}{what} {used:.0} %, limit {limit:.0} %");
+            self.is_over = true;
+            self.note = format!("over its limit: {what} {used:.0} %, limit {limit:.0} %");
             if *count == settings.overload_checks {
                 let name = &process.name;
                 let checks = settings.overload_checks;

@@ -14,7 +14,7 @@ use rpm_core::{
 };
 use rpm_ecosystem::{Caller, Options};
 
-use super::{Deed, Process, Processes, Seen, State};
+use super::{Deed, Kind, Process, Processes, Run, Seen, State};
 use crate::{config::Pm2, moment::Moment, watch::World};
 
 /// A daemon and the files that declare what it should run.
@@ -144,6 +144,8 @@ impl Daemon {
             Process {
                 name: name.to_owned(),
                 state: self.state(name, &instances),
+                kind: instances.first().map_or(Kind::Service, |info| kind(info)),
+                runs: instances.iter().map(|info| run(info)).collect(),
                 cpu: most(&|info| f64::from(info.summary.cpu)),
                 memory: most(&|info| self.memory(info)),
                 log: instances.iter().map(|info| largest_log(info)).max().unwrap_or_default(),
@@ -156,13 +158,12 @@ impl Daemon {
         if instances.is_empty() {
             return State::Absent { declared: self.declared().any(|app| app.name == name) };
         }
+        if let Some((run, status)) = instances.iter().find_map(|info| failed_run(info)) {
+            return State::Failed { run, status };
+        }
         let down: Vec<_> = instances.iter().filter(|info| is_down(info)).collect();
         if let Some(first) = down.first() {
-            let status = match (&first.summary.status, first.exit, &first.error) {
-                (status, _, Some(error)) => format!("{status} ({error})"),
-                (status, Some(exit), None) => format!("{status} ({exit})"),
-                (status, None, None) => status.to_string(),
-            };
+            let status = ended_with(first);
             let status = if instances.len() > 1 {
                 format!("{status} ({} of {} instances)", down.len(), instances.len())
             } else {
@@ -275,13 +276,69 @@ fn load(path: &Path, caller: &Caller) -> Result<Vec<AppSpec>, String> {
     }
 }
 
+fn kind(info: &ProcessInfo) -> Kind {
+    match (info.spec.autorestart, &info.spec.cron_restart) {
+        (true, _) => Kind::Service,
+        (false, None) => Kind::Task,
+        (false, Some(_)) => Kind::Scheduled,
+    }
+}
+
+/// The present run of a process, or the one that its restart is awaited of.
+fn run(info: &ProcessInfo) -> Run {
+    let summary = &info.summary;
+    let waits = u32::from(summary.status == Status::WaitingRestart);
+    Run {
+        id: summary.id.0,
+        pid: summary.pid,
+        ended: summary.restart_time.saturating_add(waits),
+        began: Moment(summary.pm_uptime),
+        cause: info.why.cause,
+    }
+}
+
+fn ended_with(info: &ProcessInfo) -> String {
+    match (&info.summary.status, info.exit, &info.error) {
+        (status, _, Some(error)) => format!("{status} ({error})"),
+        (status, Some(exit), None) => format!("{status} ({exit})"),
+        (status, None, None) => status.to_string(),
+    }
+}
+
+/// Whether a run that ended like this went well.
+fn went_well(info: &ProcessInfo, exit: Exit) -> bool {
+    matches!(exit, Exit::Code(code) if code == 0 || info.spec.stop_exit_codes.contains(&code))
+}
+
+/// The last run of a scheduled task that is over, by its number, if it failed.
+fn failed_run(info: &ProcessInfo) -> Option<(u32, String)> {
+    if kind(info) != Kind::Scheduled {
+        return None;
+    }
+    let has_failed = match info.exit {
+        // It ended while no daemon was there to see how.
+        None | Some(Exit::Unknown) => info.summary.status == Status::Errored,
+        Some(exit) => !went_well(info, exit),
+    };
+    let is_over = u32::from(info.summary.pid == 0);
+    let status = match (info.exit, &info.error) {
+        (_, Some(error)) => error.clone(),
+        (Some(exit), None) => exit.to_string(),
+        (None, None) => info.summary.status.to_string(),
+    };
+    has_failed.then(|| (info.summary.restart_time.saturating_add(is_over), status))
+}
+
 /// Whether it should run and does not. What is meant to end and has ended well is not down, and neither is a task
 /// that waits for its next tick.
 fn is_down(info: &ProcessInfo) -> bool {
+    let has_done_its_work = info.exit.is_some_and(|exit| match exit {
+        Exit::Code(0) => !info.spec.autorestart || info.spec.stop_exit_codes.contains(&0),
+        exit => went_well(info, exit),
+    });
     match info.summary.status {
         Status::Errored => true,
-        Status::Stopped if info.spec.autorestart => true,
-        Status::Stopped => info.spec.cron_restart.is_none() && info.exit != Some(Exit::Code(0)),
+        Status::Stopped => !has_done_its_work && kind(info) != Kind::Scheduled,
         _ => false,
     }
 }

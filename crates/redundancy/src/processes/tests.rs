@@ -1,4 +1,4 @@
-use rpm_core::Millis;
+use rpm_core::{Cause, Millis};
 
 use super::*;
 
@@ -58,7 +58,18 @@ impl Bench {
 }
 
 fn a(state: State) -> Process {
-    Process { name: "a".to_owned(), state, cpu: 1.0, memory: 1.0, log: Bytes(0) }
+    let (kind, runs) = (Kind::Service, Vec::new());
+    Process { name: "a".to_owned(), state, kind, runs, cpu: 1.0, memory: 1.0, log: Bytes(0) }
+}
+
+/// Online, after so many runs, since `began`.
+fn up(ended: u32, began: Moment, cause: Cause) -> Process {
+    let pid = 100 + i32::try_from(ended).unwrap();
+    Process { runs: vec![Run { id: 7, pid, ended, began, cause }], ..a(State::Online) }
+}
+
+fn task(state: State) -> Process {
+    Process { kind: Kind::Scheduled, ..a(state) }
 }
 
 fn down() -> Process {
@@ -83,8 +94,11 @@ fn a_process_that_fell_is_restarted_five_times_five_seconds_apart_and_then_repor
     assert_eq!(bench.has_said("a is errored: expected online"), 1);
     assert_eq!(bench.has_said("5 attempts did not bring it back"), 1);
     assert_eq!(bench.pause(), 30_000);
-    // Somebody repaired it.
-    bench.later(30_000, vec![a(State::Online)]).later(30_000, vec![a(State::Online)]);
+    // A person has repaired and started it.
+    let began = bench.now;
+    for _ in 0..2 {
+        bench.later(30_000, vec![up(1, began, Cause::Restart)]);
+    }
     assert_eq!((bench.has_said("online again"), bench.level()), (1, Level::Healthy));
     bench.later(30_000, vec![down()]);
     assert_eq!(bench.done.len(), 6, "and it is tried anew");
@@ -97,6 +111,123 @@ fn one_that_comes_up_and_falls_again_keeps_its_count() {
         bench.later(5_000, vec![down()]).later(5_000, vec![a(State::Online)]);
     }
     assert_eq!((bench.done.len(), bench.has_said("it needs a person")), (5, 1));
+}
+
+#[test]
+fn a_crash_loop_is_never_well_although_it_is_online_at_each_look() {
+    let mut bench = Bench::new();
+    bench.later(0, vec![up(0, bench.now, Cause::User)]);
+    assert_eq!(bench.level(), Level::Healthy);
+    for look in 1..4 {
+        let began = bench.now.after(Millis(28_000));
+        bench.later(30_000, vec![up(look * 10 - 1, began, Cause::Autorestart)]);
+        assert_eq!(bench.level(), Level::Unhealthy, "{look}");
+    }
+    assert_eq!(bench.machine.units(&bench.settings)[0].failures, 29);
+    assert_eq!((bench.has_said("it needs a person"), bench.done.len(), bench.pause()), (1, 0, 30_000));
+    // Its 30th run stays up. It is well when it has done so for an interval, and its restarts are still known.
+    let began = bench.now.after(Millis(1_000));
+    bench.later(30_000, vec![up(30, began, Cause::Autorestart)]);
+    assert_eq!(bench.level(), Level::Unhealthy);
+    bench.later(30_000, vec![up(30, began, Cause::Autorestart)]);
+    assert_eq!((bench.level(), bench.has_said("online again")), (Level::Healthy, 1));
+    assert_eq!(bench.machine.units(&bench.settings)[0].failures, 30);
+    bench.later(600_000, vec![up(30, began, Cause::Autorestart)]);
+    assert_eq!(bench.machine.units(&bench.settings)[0].failures, 0, "forgotten");
+}
+
+#[test]
+fn a_loop_that_outlasts_an_interval_is_no_less_of_a_loop() {
+    let mut bench = Bench::new();
+    let mut began = bench.now;
+    bench.later(0, vec![up(0, began, Cause::User)]);
+    for ended in 1..6 {
+        // A run of 75 s.
+        began = bench.now.after(Millis(15_000));
+        for _ in 0..2 {
+            bench.later(30_000, vec![up(ended, began, Cause::Autorestart)]);
+            let first = bench.machine.units(&bench.settings)[0].failures;
+            assert_eq!(first, ended, "it is counted once, and never begins from scratch");
+        }
+        bench.later(15_000, vec![up(ended, began, Cause::Autorestart)]);
+        assert_eq!(bench.level() == Level::Healthy, ended == 1, "{ended}");
+    }
+    assert_eq!(bench.level(), Level::Unhealthy);
+}
+
+#[test]
+fn attempts_are_not_counted_from_scratch_when_a_run_outlasts_an_interval() {
+    let mut bench = Bench::new();
+    for _ in 0..8 {
+        bench.later(30_000, vec![down()]);
+        for _ in 0..3 {
+            bench.later(30_000, vec![a(State::Online)]);
+        }
+    }
+    assert_eq!((bench.done.len(), bench.has_said("attempt 5 of 5")), (5, 1));
+    assert_eq!(bench.has_said("it needs a person"), 1);
+}
+
+#[test]
+fn a_restart_that_was_asked_for_is_no_failure() {
+    for cause in [Cause::Restart, Cause::Reload, Cause::Cron, Cause::Watch, Cause::Scale, Cause::Dependency] {
+        let mut bench = Bench::new();
+        for ended in 0..9 {
+            bench.later(30_000, vec![up(ended, bench.now, cause)]);
+            assert_eq!(bench.level(), Level::Healthy, "{cause}");
+        }
+        assert!(bench.said.is_empty(), "{cause}: {:?}", bench.said);
+    }
+}
+
+#[test]
+fn a_person_who_restarts_a_loop_begins_from_scratch() {
+    let mut bench = Bench::new();
+    bench.later(0, vec![up(0, bench.now, Cause::User)]);
+    bench.later(30_000, vec![up(9, bench.now, Cause::Autorestart)]);
+    assert_eq!(bench.level(), Level::Unhealthy);
+    let began = bench.now.after(Millis(1_000));
+    bench.later(30_000, vec![up(10, began, Cause::Restart)]);
+    assert_eq!((bench.level(), bench.machine.units(&bench.settings)[0].failures), (Level::Healthy, 0));
+}
+
+#[test]
+fn a_loop_that_the_daemon_gave_up_is_restarted() {
+    let mut bench = Bench::new();
+    bench.later(0, vec![up(0, bench.now, Cause::User)]);
+    let runs = up(15, bench.now, Cause::Autorestart).runs;
+    bench.later(30_000, vec![Process { runs, ..down() }]);
+    assert_eq!((bench.done.len(), bench.level()), (1, Level::Degraded));
+}
+
+#[test]
+fn a_scheduled_task_is_judged_by_its_last_run() {
+    let failed = |run| task(State::Failed { run, status: "code 1".to_owned() });
+    let mut bench = Bench::new();
+    bench.later(0, vec![failed(1)]).later(30_000, vec![failed(1)]);
+    let unit = bench.machine.units(&bench.settings).remove(0);
+    assert_eq!(
+        (unit.level, unit.failures, unit.note.as_str()),
+        (Level::Degraded, 1, "its last run failed: code 1")
+    );
+    for run in 2..9 {
+        bench.later(30_000, vec![failed(run)]);
+    }
+    assert_eq!((bench.level(), bench.has_said("5 runs in a row have failed")), (Level::Unhealthy, 1));
+    assert!(bench.done.is_empty(), "its schedule runs it, and nothing else");
+    bench.later(30_000, vec![task(State::Resting)]);
+    assert_eq!((bench.level(), bench.has_said("a is between two ticks again")), (Level::Healthy, 1));
+    bench.later(30_000, vec![failed(9)]);
+    assert_eq!(bench.machine.units(&bench.settings)[0].failures, 1);
+}
+
+#[test]
+fn what_an_earlier_version_remembered_is_read() {
+    let text = r#"{"away":null,"faults":[],"units":{"a":{"known":true,"over_cpu":0,"over_memory":0,"note":"online",
+        "trouble":{"since":"2026-11-22T12:00:00Z","what":"errored","attempts":5,"last_attempt":null,
+        "online_since":null,"given_up":true}}}}"#;
+    let machine: Processes = serde_json::from_str(text).unwrap();
+    assert_eq!(machine.units(&Pm2::default())[0].level, Level::Unhealthy);
 }
 
 #[test]
