@@ -34,6 +34,7 @@ mod restarts;
 mod retries;
 mod rotation;
 mod socket;
+mod surroundings;
 mod survival;
 mod tasks;
 mod terminal;

@@ -1,8 +1,9 @@
 //! The program that was called, and what every verb needs of its surroundings.
 
 use std::{
-    env,
-    path::{Path, PathBuf},
+    env, fs,
+    os::unix::fs::MetadataExt,
+    path::{Component, Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -55,8 +56,10 @@ impl<'a> Context<'a> {
             out.without_colour();
         }
         // Where the directory was removed under us, relative paths lead nowhere, and only they.
-        let cwd = env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-        let home = Home::locate(persona, variable, &cwd)
+        let physical = env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+        let cwd = named_by_shell(&physical, env::var_os("PWD").map(PathBuf::from));
+        // A home has one name: children are known by it.
+        let home = Home::locate(persona, variable, &physical)
             .ok_or_else(|| Failure::Error(format!("no home: set {} or HOME", persona.home_variable())))?;
         Ok(Self { home, cwd, options, acted: Vec::new(), max_parallel: MaxParallel::default(), out })
     }
@@ -245,6 +248,23 @@ pub(crate) fn inherited(variables: impl Iterator<Item = (String, String)>) -> En
     env
 }
 
+/// The working directory `physical` by the name that the shell has for it (`PWD`). Where a link led there that is the
+/// link's name, so that an app which runs in it is started in the link's new target after a deployment.
+fn named_by_shell(physical: &Path, pwd: Option<PathBuf>) -> PathBuf {
+    let is_plain = |path: &Path| {
+        path.is_absolute() && path.components().all(|part| !matches!(part, Component::ParentDir))
+    };
+    let named = pwd.filter(|named| is_plain(named) && is_same_directory(named, physical));
+    named.unwrap_or_else(|| physical.to_owned())
+}
+
+fn is_same_directory(a: &Path, b: &Path) -> bool {
+    match (fs::metadata(a), fs::metadata(b)) {
+        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
+        _ => false,
+    }
+}
+
 /// The environment of this process. What is not Unicode cannot be kept in a dump, and is left out.
 pub(crate) fn own_environment() -> Env {
     inherited(
@@ -260,6 +280,21 @@ mod tests {
     fn of(variables: &[(&str, &str)]) -> Vec<String> {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         inherited(variables).keys().cloned().collect()
+    }
+
+    #[test]
+    fn a_directory_keeps_the_name_of_the_link_that_led_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::create_dir_all(at("r1")).unwrap();
+        fs::create_dir_all(at("r2")).unwrap();
+        std::os::unix::fs::symlink("r1", at("current")).unwrap();
+        let named = |pwd: &Path| named_by_shell(&at("r1"), Some(pwd.to_owned()));
+        assert_eq!(named(&at("current")), at("current"));
+        for other in [at("r2"), at("absent"), "r1".into(), at("r2/../r1")] {
+            assert_eq!(named(&other), at("r1"), "{}", other.display());
+        }
+        assert_eq!(named_by_shell(&at("r1"), None), at("r1"));
     }
 
     #[test]

@@ -178,6 +178,9 @@ pub struct AppSpec {
     /// The user it runs as.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
+    /// The name and the home directory of that user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Box<Account>>,
     /// The group it runs as.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gid: Option<u32>,
@@ -313,6 +316,7 @@ impl AppSpec {
             filter_env: FilterEnv::default(),
             increment_var: None,
             uid: None,
+            account: None,
             gid: None,
             out_file: None,
             error_file: None,
@@ -325,6 +329,22 @@ impl AppSpec {
             username: None,
             version: None,
             extras: serde_json::Map::new(),
+        }
+    }
+
+    /// The variables that name the user it runs as, where that is not the daemon's own.
+    pub fn account_variables(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.account.iter().flat_map(|account| {
+            [("USER", &*account.name), ("LOGNAME", &*account.name), ("HOME", &*account.home)]
+        })
+    }
+
+    /// The name of the user it runs as: that of `uid`, else that of the user who declared it.
+    pub fn user(&self) -> Option<std::borrow::Cow<'_, str>> {
+        match (&self.account, self.uid) {
+            (Some(account), _) => Some(account.name.as_str().into()),
+            (None, Some(uid)) => Some(uid.to_string().into()),
+            (None, None) => self.username.as_deref().map(Into::into),
         }
     }
 
@@ -389,6 +409,15 @@ impl AppSpec {
                 && self.exec_mode == ExecMode::Fork
         })
     }
+}
+
+/// A user of this system, as it was when the app was declared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// The login name.
+    pub name: String,
+    /// The home directory.
+    pub home: String,
 }
 
 /// What runs a script.

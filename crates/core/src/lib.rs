@@ -34,8 +34,8 @@ pub mod suggestion;
 pub mod units;
 
 pub use app::{
-    AppSpec, Balance, CombinedLog, ExecMode, FilterEnv, Instances, Interpreter, LogTarget, LogType, Overlap,
-    Reload, Watch,
+    Account, AppSpec, Balance, CombinedLog, ExecMode, FilterEnv, Instances, Interpreter, LogTarget, LogType,
+    Overlap, Reload, Watch,
 };
 pub use dependency::{Condition, Dependencies, Dependency, OnDependencyFailure};
 pub use env::Env;

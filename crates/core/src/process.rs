@@ -93,7 +93,7 @@ pub struct ProcessSummary {
     pub cpu: f32,
     /// Resident memory of its whole tree.
     pub memory: Bytes,
-    /// The user it runs for.
+    /// The user it runs as.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<CompactString>,
     /// Whether files are watched for it.
@@ -217,6 +217,9 @@ impl ProcessInfo {
     pub fn env(&self) -> Env {
         let passed = self.base_env.iter().filter(|(name, _)| self.spec.filter_env.passes(name));
         let mut env: Env = passed.map(|(name, value)| (name.clone(), value.clone())).collect();
+        for (name, value) in self.spec.account_variables() {
+            env.set(name, value);
+        }
         env.merge(self.resolved.as_deref().unwrap_or(&self.spec.env));
         if let (Some(name), Some(value)) = (&self.spec.increment_var, self.increment) {
             env.set(&**name, value.to_string());

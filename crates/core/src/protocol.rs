@@ -13,6 +13,9 @@ use crate::{AppSpec, Env, ProcessId, ProcessInfo, ProcessSummary, Selector, Sign
 /// The hidden verb under which the executable is the daemon.
 pub const DAEMON_VERB: &str = "__daemon";
 
+/// The hidden verb under which the executable is a static server.
+pub const SERVE_VERB: &str = "__serve";
+
 /// The variable by which systemd tells a service where to say that it is up. It means the daemon only where systemd has
 /// started it.
 pub const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";

@@ -53,11 +53,15 @@ pub(crate) fn compose(base: &Env, app: &AppSpec, resolved: Option<&Env>, facts: 
     env.set("exec_interpreter", app.interpreter.as_str());
     env.set("pm_exec_path", app.script.to_string_lossy());
     env.set("pm_cwd", app.cwd.to_string_lossy());
+    env.set("PWD", app.cwd.to_string_lossy());
     env.set(RESTARTS, facts.restart_time.to_string());
     env.set("unique_id", facts.unique_id);
     env.set(&*app.instance_var, facts.instance.to_string());
     if matches!(&app.interpreter, Interpreter::Program(program) if program.contains("python")) {
         env.set("PYTHONUNBUFFERED", "1");
+    }
+    for (name, value) in app.account_variables() {
+        env.set(name, value);
     }
     env.merge(resolved.unwrap_or(&app.env));
     for (name, value) in &facts.handed {
@@ -102,7 +106,7 @@ pub(crate) fn id_of_mark(entry: &[u8]) -> Option<ProcessId> {
 
 #[cfg(test)]
 mod tests {
-    use rpm_core::Persona;
+    use rpm_core::{Account, Persona};
 
     use super::*;
 
@@ -111,9 +115,13 @@ mod tests {
         let mut base = Env::default();
         base.set("A", "shell");
         base.set("B", "shell");
-        let mut app = AppSpec::new("api", "/s.py".into(), Interpreter::Program("python3".into()), "/".into());
+        base.set("PWD", "/home/shell");
+        let mut app =
+            AppSpec::new("api", "/s.py".into(), Interpreter::Program("python3".into()), "/srv".into());
         app.env.set("B", "declared");
         app.env.set("pm_id", "99");
+        app.env.set("LOGNAME", "declared");
+        app.account = Some(Box::new(Account { name: "www".into(), home: "/w".into() }));
         let home = Home::new("/h".into(), Persona::Rpm);
         let facts = Facts {
             home: &home,
@@ -134,6 +142,10 @@ mod tests {
             ("restart_time", "7"),
             ("PYTHONUNBUFFERED", "1"),
             ("NODE_CHANNEL_FD", "4"),
+            ("USER", "www"),
+            ("HOME", "/w"),
+            ("LOGNAME", "declared"),
+            ("PWD", "/srv"),
         ] {
             assert_eq!(env.get(name).map(String::as_str), Some(value), "{name}");
         }

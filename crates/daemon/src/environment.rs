@@ -2,6 +2,7 @@
 //! references replaced.
 
 use std::{
+    borrow::Cow,
     fs::File,
     io::{self, Read},
     os::unix::fs::OpenOptionsExt,
@@ -41,6 +42,7 @@ pub(crate) fn resolve(app: &AppSpec, base: &Env) -> Result<Option<Env>, EnvError
     if app.env_file.is_none() && !app.expand_env {
         return Ok(None);
     }
+    let base = &with_account(app, base);
     let mut env = Env::default();
     for file in app.env_file.iter().flat_map(|files| &files.0) {
         read(file, base, &mut env)?;
@@ -58,10 +60,19 @@ pub(crate) fn resolve(app: &AppSpec, base: &Env) -> Result<Option<Env>, EnvError
     Ok(Some(env))
 }
 
+/// The starter's environment with the variables that name the user of the app.
+fn with_account<'a>(app: &AppSpec, base: &'a Env) -> Cow<'a, Env> {
+    let mut base = Cow::Borrowed(base);
+    for (name, value) in app.account_variables() {
+        base.to_mut().set(name, value);
+    }
+    base
+}
+
 /// Adds what a file says to `env`.
 fn read(file: &EnvFile, base: &Env, env: &mut Env) -> Result<(), EnvError> {
     let path = &file.path;
-    let text = match content(path) {
+    let text = match read_file(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return if file.required { Err(EnvError::Missing(path.clone())) } else { Ok(()) };
@@ -78,8 +89,8 @@ fn read(file: &EnvFile, base: &Env, env: &mut Env) -> Result<(), EnvError> {
     Ok(())
 }
 
-/// A pipe or a device could keep the daemon waiting, and is no file of variables.
-fn content(path: &Path) -> io::Result<String> {
+/// Reads a file of the user's. A pipe or a device could keep the daemon waiting, and a large file would fill its memory.
+pub(crate) fn read_file(path: &Path) -> io::Result<String> {
     let file = File::options().read(true).custom_flags(O_NONBLOCK).open(path)?;
     let meta = file.metadata()?;
     if !meta.is_file() {

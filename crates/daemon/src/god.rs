@@ -26,11 +26,12 @@ use std::{
     cell::{Cell, OnceCell},
     collections::{HashMap, VecDeque},
     io,
+    sync::Weak,
     time::{Duration, Instant},
 };
 
 use rpm_core::{
-    Cause, Exit, Home, ProcessId,
+    AppSpec, Cause, Exit, Home, ProcessId,
     protocol::{Event as Told, EventKind, Failure, Reply, Request},
 };
 use tokio::{
@@ -195,6 +196,8 @@ pub(crate) struct God {
     history: History,
     /// Runs whose last words are still to be read.
     unread: Vec<Unread>,
+    /// A declaration and the one that took its place because the version of its app had changed.
+    new_version: (Weak<AppSpec>, Weak<AppSpec>),
     /// Nothing new is started, and the loop ends when the table is empty. Holds those who asked for it.
     ending: Option<Vec<Replies>>,
 }
@@ -227,6 +230,7 @@ impl God {
         let mut god = Self {
             history: History::of(&home),
             unread: Vec::new(),
+            new_version: Default::default(),
             seen: Seen::load(home.ticks()),
             home,
             table: Table::default(),

@@ -17,7 +17,7 @@ use nix::{
     errno::Errno,
     libc::RLIM_INFINITY,
     sys::resource::{Resource, getrlimit, setrlimit},
-    unistd::{Gid, Uid, execve, setgid, setgroups, setuid},
+    unistd::{Gid, Uid, User, execve, initgroups, setgid, setgroups, setuid},
 };
 use rpm_core::limits::{CoreSize, EachProcess};
 use serde::{Deserialize, Serialize};
@@ -94,7 +94,7 @@ fn prepare(preparation: &Preparation) -> Result<(), LaunchError> {
     }
     // Groups first: afterwards the right to change them is gone.
     if preparation.uid.is_some() || preparation.gid.is_some() {
-        setgroups(&[]).map_err(system("clear the supplementary groups"))?;
+        set_supplementary_groups(preparation)?;
     }
     if let Some(gid) = preparation.gid {
         setgid(Gid::from_raw(gid)).map_err(system("change the group"))?;
@@ -103,6 +103,22 @@ fn prepare(preparation: &Preparation) -> Result<(), LaunchError> {
         setuid(Uid::from_raw(uid)).map_err(system("change the user"))?;
     }
     Ok(())
+}
+
+/// Takes the groups that the user of the app is a member of; none where the user is unknown to this system.
+fn set_supplementary_groups(preparation: &Preparation) -> Result<(), LaunchError> {
+    let user = match preparation.uid {
+        Some(uid) => User::from_uid(Uid::from_raw(uid)).map_err(system("look up the user"))?,
+        None => None,
+    };
+    let name = user.as_ref().and_then(|user| CString::new(user.name.as_bytes()).ok());
+    match (user, name) {
+        (Some(user), Some(name)) => {
+            let primary = preparation.gid.map_or(user.gid, Gid::from_raw);
+            initgroups(&name, primary).map_err(system("set the supplementary groups"))
+        }
+        _ => setgroups(&[]).map_err(system("clear the supplementary groups")),
+    }
 }
 
 fn system(what: impl Into<String>) -> impl FnOnce(Errno) -> LaunchError {

@@ -29,6 +29,7 @@ mod logs;
 mod machine;
 mod meter;
 mod node;
+mod package;
 mod places;
 mod procfs;
 mod readable;

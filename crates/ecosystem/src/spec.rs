@@ -7,7 +7,7 @@ use std::{
 };
 
 use rpm_core::{
-    AppSpec, CombinedLog, ExecMode, Instances, Interpreter, LogTarget, listen::Place, units::Memory,
+    Account, AppSpec, CombinedLog, ExecMode, Instances, Interpreter, LogTarget, listen::Place, units::Memory,
 };
 
 use crate::{
@@ -139,8 +139,12 @@ impl<'a> Resolver<'a> {
         else {
             return Ok(Fields::new());
         };
-        // With the user comes its group.
-        let more = [(declared.uid.is_some(), "gid"), (!declared.extras.is_empty(), "extras")];
+        // With the user come its group and its account.
+        let more = [
+            (declared.uid.is_some(), "gid"),
+            (declared.uid.is_some(), "account"),
+            (!declared.extras.is_empty(), "extras"),
+        ];
         Ok(declared
             .declared()
             .filter_map(field)
@@ -156,7 +160,6 @@ impl<'a> Resolver<'a> {
         put(&mut spec.namespace, d.namespace);
         put(&mut spec.args, d.args);
         spec.interpreter_args.extend(d.interpreter_args.unwrap_or_default());
-        // Above a HOME that comes with the user.
         spec.env.merge(&d.env.unwrap_or_default());
         if let Some(port) = d.port {
             spec.env.set("PORT", port.to_string());
@@ -248,7 +251,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// Looks up the user and the group that are declared. As in PM2 the group is the user's own unless it is
-    /// declared, and HOME is the user's; a HOME that is declared stays.
+    /// declared.
     fn change_user(&self, spec: &mut AppSpec, declared: &Declaration) -> Result<(), Problem> {
         let attribute = match (&declared.uid, &declared.gid) {
             (None, None) => return Ok(()),
@@ -264,7 +267,8 @@ impl<'a> Resolver<'a> {
             let user = uid.user().map_err(|message| wrong("uid", message))?;
             spec.uid = Some(user.uid.as_raw());
             spec.gid = Some(user.gid.as_raw());
-            spec.env.set("HOME", user.dir.to_string_lossy());
+            spec.account =
+                Some(Box::new(Account { name: user.name, home: user.dir.to_string_lossy().into_owned() }));
         }
         if let Some(gid) = &declared.gid {
             spec.gid = Some(gid.group().map_err(|message| wrong("gid", message))?);

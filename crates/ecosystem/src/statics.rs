@@ -13,7 +13,7 @@ pub(crate) const SCRIPT: &str = "serve";
 
 /// The hidden verb under which this executable is a static server, configured by `PM2_SERVE_PORT`, `_HOST`,
 /// `_PATH`, `_SPA`, `_FTP`, `_HOMEPAGE`, `_BASIC_AUTH`, `_BASIC_AUTH_USERNAME`, `_BASIC_AUTH_PASSWORD` and `_MONITOR`.
-pub const VERB: &str = "__serve";
+pub use rpm_core::protocol::SERVE_VERB as VERB;
 
 /// PM2's port where none is declared.
 const PORT: u16 = 8080;

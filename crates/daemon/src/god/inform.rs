@@ -88,7 +88,7 @@ impl Process {
             status: self.life.status(),
             cpu: usage.cpu,
             memory: usage.memory,
-            user: self.spec.username.as_deref().map(Into::into),
+            user: self.spec.user().map(Into::into),
             watching: !self.spec.watch.is_off(),
             health: self.health().map(|report| report.state),
             module: self.spec.is_module(),

@@ -5,6 +5,7 @@ use std::{
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
+    sync::Arc,
     time::Duration,
 };
 
@@ -24,6 +25,7 @@ use crate::{
     logs::{Ends, Form, LogError, Output, Pump, Stream},
     machine::Event,
     node::{self, Cluster, Joined},
+    package,
     procfs::Stat,
     ready::{Listener, Signs},
     sockets::{self, ListenError},
@@ -81,7 +83,29 @@ impl God {
         }
     }
 
+    /// Reads the version of the app again: a new release may lie where the last run was started. Instances that shared
+    /// their declaration go on sharing it.
+    fn update_version(&mut self, id: ProcessId) {
+        let Some(process) = self.table.get_mut(id) else { return };
+        let version = package::version(&process.spec);
+        if version == process.spec.version {
+            return;
+        }
+        let (from, to) = &self.new_version;
+        let shared = to
+            .upgrade()
+            .filter(|to| std::ptr::eq(from.as_ptr(), Arc::as_ptr(&process.spec)) && to.version == version);
+        let former = Arc::clone(&process.spec);
+        process.spec = shared.unwrap_or_else(|| {
+            let mut spec = AppSpec::clone(&process.spec);
+            spec.version = version;
+            Arc::new(spec)
+        });
+        self.new_version = (Arc::downgrade(&former), Arc::downgrade(&process.spec));
+    }
+
     fn try_spawn(&mut self, id: ProcessId) -> Result<i32, StartError> {
+        self.update_version(id);
         let confinement = self.confine(id);
         let Some(process) = self.table.get_mut(id) else { return Err(StartError::Forgotten) };
         let is_second = process.life.run().is_some();

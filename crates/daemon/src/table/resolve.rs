@@ -44,6 +44,11 @@ impl Table {
                 let script = absolute(&selector.cwd, word);
                 self.select(|process| process.spec.name == word || process.spec.script == script)
                     .or_else(|| self.in_namespace(word))
+                    .or_else(|| {
+                        // Typed where a link leads, and declared by the name behind the link.
+                        let target = script.canonicalize().ok()?;
+                        self.select(|process| process.spec.script == target)
+                    })
                     .ok_or_else(|| Failure::UnknownName(word.to_owned()))
             }
         }

@@ -1,6 +1,6 @@
 //! `start`: apps are declared and started.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use rpm_core::{
     AppSpec, Cause, Env, ExecMode, ProcessId,
@@ -36,13 +36,17 @@ impl God {
                 reply(replies, Reply::Note(note));
             }
             let spec = Arc::new(app);
-            let same_script = |script| script == spec.script;
+            let target = spec.script.canonicalize().ok();
+            // By another name too, where one of the two leads through a link.
+            let same_script = |script: &Path| {
+                script == spec.script || target.is_some() && script.canonicalize().ok() == target
+            };
             let known: Vec<(ProcessId, bool)> = self
                 .table
                 .named(&spec.name)
                 .filter(|process| {
                     matches!(existing, Existing::Restart | Existing::Reload)
-                        || same_script(process.spec.script.clone())
+                        || same_script(&process.spec.script)
                 })
                 .map(|process| (process.id, process.life.is_wanted_up()))
                 .collect();

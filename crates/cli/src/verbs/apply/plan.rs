@@ -127,14 +127,18 @@ impl fmt::Display for Told<'_> {
 }
 
 /// The attributes in which two declarations differ, those of objects such as `env` one by one. How many processes there
-/// are is another matter.
+/// are is another matter, and the version is read when a process starts, not declared.
 fn differences(old: &AppSpec, new: &AppSpec) -> Vec<String> {
     let object = |spec: &AppSpec| match serde_json::to_value(spec) {
         Ok(Value::Object(attributes)) => attributes,
         _ => Map::new(),
     };
     let (old, new) = (object(old), object(new));
-    let names: BTreeSet<&String> = old.keys().chain(new.keys()).filter(|name| *name != "instances").collect();
+    let names: BTreeSet<&String> = old
+        .keys()
+        .chain(new.keys())
+        .filter(|name| !["instances", "version"].contains(&name.as_str()))
+        .collect();
     let mut found = Vec::new();
     for name in names {
         match (old.get(name), new.get(name)) {
