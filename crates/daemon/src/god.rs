@@ -293,7 +293,7 @@ impl God {
                 Some(()) = user1.recv() => {}
                 Some(()) = user2.recv() => god.reload_logs(None),
                 Some(call) = calls.recv() => god.answer(call),
-                Some(gone) = gone_inbox.recv() => god.survivor_gone(&gone),
+                Some(gone) = gone_inbox.recv() => god.have_gone(gone, &mut gone_inbox),
                 Some(checked) = checks.recv() => god.update_checked(checked),
                 Some(received) = inbox.recv() => god.hear(received),
                 Some(news) = health_inbox.recv() => god.hear_health(news),
@@ -435,6 +435,7 @@ impl God {
 
     /// Takes in the children that have ended.
     fn reap(&mut self) {
+        let mut stopped = Vec::new();
         for (pid, exit, used) in reap::ended_children() {
             // Others are orphans of some tree, and only had to be taken in.
             if self.check_ended(pid, exit) {
@@ -444,16 +445,20 @@ impl God {
                 if let Some(process) = self.table.get_mut(id) {
                     process.used = Some((pid, used));
                 }
-                self.main_ended(id, pid, exit);
+                stopped.extend(self.main_ended(id, pid, exit));
             }
         }
+        self.finish_stops(stopped);
     }
 
-    fn main_ended(&mut self, id: ProcessId, pid: i32, exit: Exit) {
-        let Some(process) = self.table.get_mut(id) else { return };
+    /// Takes in the end of a main process. Returns the process if it is being stopped: its stop may be complete.
+    #[must_use]
+    fn main_ended(&mut self, id: ProcessId, pid: i32, exit: Exit) -> Option<ProcessId> {
+        let process = self.table.get_mut(id)?;
         if process.second.as_ref().is_some_and(|(second, _)| *second == pid) {
             process.second = None;
-            return self.post(id, Event::Exited { pid, exit });
+            self.post(id, Event::Exited { pid, exit });
+            return None;
         }
         let exit = process.run.confinement.release(exit);
         process.run.channel = None;
@@ -461,21 +466,33 @@ impl God {
         process.triggers.clear();
         if let Some(stopping) = &mut process.stopping {
             stopping.main = Some(exit);
-            self.finish_stop(id);
-        } else {
-            self.post(id, Event::Exited { pid, exit });
+            return Some(id);
         }
+        self.post(id, Event::Exited { pid, exit });
+        None
     }
 
-    fn survivor_gone(&mut self, gone: &Gone) {
+    /// Takes in the ends of all processes that are no children and are known to have ended: one look at `/proc` then
+    /// serves the stops of all of them.
+    fn have_gone(&mut self, first: Gone, inbox: &mut mpsc::UnboundedReceiver<Gone>) {
+        let mut stopped = Vec::new();
+        let mut next = Some(first);
+        while let Some(gone) = next {
+            stopped.extend(self.survivor_gone(&gone));
+            next = inbox.try_recv().ok();
+        }
+        self.finish_stops(stopped);
+    }
+
+    #[must_use]
+    fn survivor_gone(&mut self, gone: &Gone) -> Option<ProcessId> {
         let &Gone { id, pid, exit } = gone;
         if let Some(owner) = self.table.disown(pid) {
             // A reload may have given it away.
-            self.main_ended(owner, pid, exit);
-        } else if let Some(stopping) = self.table.get_mut(id).and_then(|process| process.stopping.as_mut()) {
-            stopping.survivors.remove(&pid);
-            self.finish_stop(id);
+            return self.main_ended(owner, pid, exit);
         }
+        self.table.get_mut(id)?.stopping.as_mut()?.survivors.remove(&pid);
+        Some(id)
     }
 
     fn next_deadline(&mut self) -> Option<u64> {

@@ -1,7 +1,7 @@
 //! `kill`: ends every process and the daemon.
 
 use rpm_client::{ClientError, Connection};
-use rpm_core::protocol::{Action, Reply, Request};
+use rpm_core::protocol::{self, Action, Reply, Request};
 
 use super::{Invocation, Nothing, Verb};
 use crate::{act, context::Context, failure::Failure};
@@ -19,7 +19,7 @@ pub(super) fn kill(context: &mut Context) -> Result<(), Failure> {
     if let Some(mut connection) = context.connect()? {
         match end_all(context, &mut connection) {
             // That it ended is what was wanted: another `kill` may have been a moment earlier.
-            Ok(()) | Err(ClientError::Closed { .. }) => {}
+            Ok(()) | Err(ClientError::Closed { .. } | ClientError::Failed(protocol::Failure::Ending)) => {}
             Err(error) => return Err(error.into()),
         }
         // Only then may another daemon be started in its place.

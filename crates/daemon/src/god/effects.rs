@@ -96,7 +96,7 @@ impl God {
                 if let Some(run) = process.life.run() {
                     let members = self.members(id, run.pid);
                     self.watch(id, members);
-                    self.finish_stop(id);
+                    self.finish_stops([id]);
                 }
             }
         }
@@ -144,7 +144,7 @@ impl God {
         {
             tracing::error!("cannot send {signal} to process group {}: {error}", run.pid);
         }
-        self.finish_stop(id);
+        self.finish_stops([id]);
     }
 
     /// The live processes of the tree of `id`, the main process aside.
@@ -221,8 +221,16 @@ impl God {
         tokio::spawn(tell_end((id, pid), pidfd, true, self.gone.clone()));
     }
 
-    /// Tells the machine of the end of a process that is being stopped, once nobody of its tree is left.
-    pub(super) fn finish_stop(&mut self, id: ProcessId) {
+    /// Reports to their machines the ends of processes that are being stopped and of whose trees no process is left.
+    pub(super) fn finish_stops(&mut self, ids: impl IntoIterator<Item = ProcessId>) {
+        let mut is_fresh = false;
+        for id in ids {
+            self.finish_stop(id, &mut is_fresh);
+        }
+    }
+
+    /// One of them. `is_fresh` says whether the present look at all processes was taken after the ends that are known.
+    fn finish_stop(&mut self, id: ProcessId, is_fresh: &mut bool) {
         let Some(process) = self.table.get(id) else { return };
         let (Some(run), Some(stopping)) = (process.life.run(), &process.stopping) else { return };
         let Some(exit) = stopping.main else { return };
@@ -231,8 +239,10 @@ impl God {
             return;
         }
         if process.spec.treekill && tree::group_exists(run.pid) {
-            // Somebody was forked after the look at the tree, or is a zombie.
-            self.kinship = None;
+            // A process was forked after the look at the tree, or is a zombie.
+            if !std::mem::replace(is_fresh, true) {
+                self.kinship = None;
+            }
             let late = self.members(id, run.pid);
             self.watch(id, late);
             let stopping = self.table.get(id).and_then(|process| process.stopping.as_ref());

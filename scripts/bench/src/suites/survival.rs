@@ -31,6 +31,7 @@ const RECORDS: Measure = Measure::bytes("what the journal got of that", Target::
 const WRITING: Measure = Measure::seconds("writing the same records again", Target::None);
 const ADOPTION: Measure = Measure::seconds("list after kill -9, all taken over", Target::AtMost(0.1));
 const UPDATE: Measure = Measure::seconds("update", Target::AtMost(0.2));
+const STOP: Measure = Measure::seconds("stop all, all taken over", Target::AtMost(0.2));
 
 pub(crate) fn run(plan: &Plan) -> Outcome<Vec<Sheet>> {
     let mut sheets = Vec::new();
@@ -40,8 +41,8 @@ pub(crate) fn run(plan: &Plan) -> Outcome<Vec<Sheet>> {
             226 => measure,
             _ => Measure { target: Target::None, ..measure },
         };
-        let (adoption, update) = (target(ADOPTION), target(UPDATE));
-        let mut sheet = Sheet::new(processes, [START, RECORDS, WRITING, adoption, update]);
+        let (adoption, update, stop) = (target(ADOPTION), target(UPDATE), target(STOP));
+        let mut sheet = Sheet::new(processes, [START, RECORDS, WRITING, adoption, update, stop]);
         for round in 0..plan.rounds {
             progress(&format!("{processes} processes, survival, round {} of {}", round + 1, plan.rounds));
             let workload = Workload::new(processes)?;
@@ -69,6 +70,9 @@ pub(crate) fn run(plan: &Plan) -> Outcome<Vec<Sheet>> {
             if manager.pids()? != pids {
                 return Err(Failure::Unexpected("not all processes have kept their pids".to_owned()));
             }
+            lose_daemon(&manager)?;
+            manager.list()?;
+            sheet.add(stop, Kind::Rpm, manager.stop()?.as_secs_f64());
             manager.end()?;
         }
         sheets.push(sheet);
