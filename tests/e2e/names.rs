@@ -1,8 +1,8 @@
 //! Names that people should not give, and do.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
-use rpm_tests::Rpm;
+use rpm_tests::{Rpm, wait_until};
 
 /// All files below a directory.
 fn files(directory: &Path) -> Vec<String> {
@@ -28,7 +28,7 @@ fn no_name_reaches_another_directory() {
         ("a/b", "a-b"),
         ("..", ".."),
         ("a\nb", "a-b"),
-        ("ünï", "-n-"),
+        ("ünï", "ünï"),
     ] {
         rpm.ok(["start", "forever.sh", "--name", name]);
         let entry = rpm.entry(name);
@@ -47,6 +47,92 @@ fn no_name_reaches_another_directory() {
         outside.iter().all(|path| !path.contains("escape") || path.starts_with(rpm.home().to_str().unwrap())),
         "{outside:?}"
     );
+}
+
+/// Pairs of a namespace and a name that are told apart by what a cleaned name would lose.
+const ALIKE: [(&str, &str); 9] = [
+    ("default", "日本"),
+    ("default", "中国"),
+    ("default", "a b"),
+    ("default", "a-b"),
+    ("default", "a_b"),
+    ("default", "api"),
+    ("web", "api"),
+    ("shop", "api"),
+    ("default", "api@web"),
+];
+
+/// Starts an app that writes its namespace and name into its log, for each of [`ALIKE`].
+fn start_alike(rpm: &Rpm) {
+    rpm.script("who.sh", "#!/bin/sh\necho \"$namespace/$name\"\nexec sleep 1000000\n");
+    for (namespace, name) in ALIKE {
+        rpm.ok(["start", "who.sh", "--name", name, "--namespace", namespace, "--force"]);
+    }
+}
+
+#[test]
+fn no_two_apps_share_a_file() {
+    let rpm = Rpm::new();
+    start_alike(&rpm);
+    let list = rpm.jlist();
+    for key in ["pm_out_log_path", "pm_err_log_path", "pm_pid_path"] {
+        let paths: BTreeSet<_> = list.iter().map(|entry| entry.text(key)).collect();
+        assert_eq!(paths.len(), ALIKE.len(), "{paths:?}");
+    }
+    for entry in list {
+        let whose = format!("{}/{}\n", entry.text("namespace"), entry.name());
+        wait_until("it has written", || !entry.log("out").is_empty());
+        assert_eq!(entry.log("out"), whose);
+    }
+    // What one of them writes is emptied alone.
+    rpm.ok(["flush", "a b"]);
+    assert_eq!((rpm.log("a-b-out").as_str(), rpm.log("a-b@default-out").as_str()), ("", "default/a-b\n"));
+    assert_eq!(rpm.log("日本-out"), "default/日本\n");
+    // Names stay what they are when the daemon dies, and in a list that was saved.
+    let paths =
+        || rpm.jlist().iter().map(|entry| entry.text("pm_out_log_path").to_owned()).collect::<Vec<_>>();
+    let before = paths();
+    rpm.lose_daemon();
+    assert_eq!(paths(), before);
+    rpm.ok("save");
+    rpm.ok("kill");
+    rpm.ok("resurrect");
+    assert_eq!(paths(), before);
+}
+
+#[test]
+fn apps_of_an_earlier_version_keep_their_files() {
+    let rpm = Rpm::new();
+    start_alike(&rpm);
+    rpm.ok("save");
+    rpm.ok("kill");
+    let dump = rpm.home().join("dump.rpm");
+    let text = fs::read_to_string(&dump).unwrap();
+    let earlier: String = text.lines().filter(|line| !line.contains("\"naming\"")).collect();
+    assert_ne!(text.lines().collect::<String>(), earlier);
+    fs::write(&dump, earlier).unwrap();
+    rpm.ok("resurrect");
+    let keep_theirs = || {
+        let list = rpm.jlist();
+        let path =
+            |name: &str| list.iter().find(|entry| entry.name() == name).unwrap().text("pm_out_log_path");
+        let logs = rpm.home().join("logs");
+        assert_eq!(Path::new(path("a b")), logs.join("a-b-out.log"));
+        assert_eq!(Path::new(path("日本")), logs.join("---out.log"));
+        for entry in list.iter().filter(|entry| entry.name() == "api") {
+            assert_eq!(Path::new(entry.text("pm_out_log_path")), logs.join("api-out.log"));
+        }
+    };
+    keep_theirs();
+    rpm.ok(["restart", "a b"]);
+    rpm.ok(["scale", "日本", "2"]);
+    keep_theirs();
+    rpm.lose_daemon();
+    keep_theirs();
+    rpm.ok("save");
+    rpm.ok("kill");
+    rpm.ok("resurrect");
+    keep_theirs();
 }
 
 #[test]

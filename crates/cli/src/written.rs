@@ -2,6 +2,10 @@
 
 use std::path::PathBuf;
 
+use rpm_core::{
+    Persona,
+    name::{file_stem, plain_stem},
+};
 use serde_json::{Map, Value, json};
 
 use crate::{context::Context, failure::Failure, files};
@@ -15,7 +19,10 @@ pub(crate) fn write(context: &mut Context, name: &str, script: &str, args: &[Str
     if !args.is_empty() {
         app.insert("args".to_owned(), json!(args));
     }
-    let stem = rpm_core::name::file_stem(name);
+    let stem = match context.persona() {
+        Persona::Rpm => plain_stem(name),
+        _ => file_stem(name),
+    };
     let path: PathBuf = context.cwd.join(format!("{stem}-{}.json", context.persona().word()));
     context.out.info(&format!("Writing configuration to {}", path.display()));
     let text = serde_json::to_vec_pretty(&json!({ "apps": [app] }));

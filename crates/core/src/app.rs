@@ -219,8 +219,11 @@ pub struct AppSpec {
     pub extras: serde_json::Map<String, serde_json::Value>,
 }
 
+/// The namespace of an app that declares none.
+pub const DEFAULT_NAMESPACE: &str = "default";
+
 fn default_namespace() -> String {
-    "default".to_owned()
+    DEFAULT_NAMESPACE.to_owned()
 }
 
 fn default_instance_var() -> String {

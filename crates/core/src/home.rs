@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Persona, ProcessId, name::file_stem};
+use crate::{Persona, ProcessId};
 
 /// How many lists that were replaced are kept.
 const DUMP_GENERATIONS: usize = 5;
@@ -125,18 +125,17 @@ impl Home {
         self.state_dir().join(format!("{id}-{stream}.fifo"))
     }
 
-    /// The default log of one stream (`out` or `error`): `logs/<name>-out.log`, with `-<id>` unless merged.
-    pub fn log(&self, app: &str, stream: &str, id: Option<ProcessId>) -> PathBuf {
-        let stem = file_stem(app);
+    /// The default log of one stream (`out` or `error`): `logs/<stem>-out.log`, with `-<id>` unless merged. `stem` stands
+    /// for the app ([`crate::name::Naming`]).
+    pub fn log(&self, stem: &str, stream: &str, id: Option<ProcessId>) -> PathBuf {
         self.logs_dir().join(match id {
             Some(id) => format!("{stem}-{stream}-{id}.log"),
             None => format!("{stem}-{stream}.log"),
         })
     }
 
-    /// The default log of both streams together: `logs/<name>.log`.
-    pub fn combined_log(&self, app: &str, id: Option<ProcessId>) -> PathBuf {
-        let stem = file_stem(app);
+    /// The default log of both streams together: `logs/<stem>.log`.
+    pub fn combined_log(&self, stem: &str, id: Option<ProcessId>) -> PathBuf {
         self.logs_dir().join(match id {
             Some(id) => format!("{stem}-{id}.log"),
             None => format!("{stem}.log"),
@@ -144,14 +143,15 @@ impl Home {
     }
 
     /// The pid file of one process.
-    pub fn pid_file(&self, app: &str, id: ProcessId) -> PathBuf {
-        self.pids_dir().join(format!("{}-{id}.pid", file_stem(app)))
+    pub fn pid_file(&self, stem: &str, id: ProcessId) -> PathBuf {
+        self.pids_dir().join(format!("{stem}-{id}.pid"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{AppSpec, Interpreter, name::Naming};
 
     fn located(persona: Persona, vars: &[(&str, &str)]) -> Option<PathBuf> {
         let lookup =
@@ -175,8 +175,13 @@ mod tests {
     #[test]
     fn hostile_names_stay_inside_the_home() {
         let home = Home::new("/h".into(), Persona::Rpm);
-        assert_eq!(home.log("../../etc/x", "out", None), Path::new("/h/logs/..-..-etc-x-out.log"));
-        assert_eq!(home.log("a_b", "error", Some(3.into())), Path::new("/h/logs/a-b-error-3.log"));
-        assert_eq!(home.pid_file("a\n/b", 0.into()), Path::new("/h/pids/a--b-0.pid"));
+        let hostile = "../../etc/x";
+        let app = AppSpec::new(hostile, "/s".into(), Interpreter::None, "/".into());
+        for naming in [Naming::Pm2, Naming::Plain] {
+            let stem = naming.stem(&app);
+            assert_eq!(home.log(&stem, "out", None), Path::new("/h/logs/..-..-etc-x-out.log"));
+        }
+        let stem = Naming::Exact.stem(&app);
+        assert_eq!(home.pid_file(&stem, 3.into()), Path::new("/h/pids/..%2F..%2Fetc%2Fx@default-3.pid"));
     }
 }

@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use rpm_core::{AppSpec, Env, Home, Persona, pm2_env::Saved};
+use rpm_core::{AppSpec, Env, Home, Persona, name::Naming, pm2_env::Saved};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -35,6 +35,9 @@ struct Entry {
     environment: usize,
     instance: u32,
     unique_id: Arc<str>,
+    /// How its files are named; earlier versions named them as PM2 does.
+    #[serde(default, skip_serializing_if = "Naming::is_default")]
+    naming: Naming,
     /// Whether it was wanted up when it was saved.
     running: bool,
 }
@@ -112,6 +115,7 @@ fn collect(table: &Table) -> Dump {
             environment,
             instance: process.instance,
             unique_id: Arc::clone(&process.unique_id),
+            naming: process.naming,
             running: process.life.is_wanted_up(),
         }
     };
@@ -182,6 +186,7 @@ pub(crate) fn parse(text: &[u8], path: &Path, home: &Home) -> Result<Vec<Saved>,
             base_env: Arc::clone(base_env),
             instance: entry.instance,
             unique_id: entry.unique_id,
+            naming: entry.naming,
             running: entry.running,
         })
     };
@@ -196,7 +201,7 @@ mod tests {
     use rpm_core::{Interpreter, Persona};
 
     use super::*;
-    use crate::clock::Now;
+    use crate::{clock::Now, verbs::Declaration};
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
@@ -246,7 +251,7 @@ mod tests {
             let spec = AppSpec::new(*name, "/bin/x".into(), Interpreter::None, "/".into());
             // Equal environments that are not the same allocation.
             let env = Arc::new(env.clone());
-            table.declare(Arc::new(spec), env, "u".into(), home, Now { wall: 0, mono: 0 });
+            table.declare(Declaration::of(spec, env), home, Now { wall: 0, mono: 0 });
         }
         table
     }

@@ -320,7 +320,7 @@ mod tests {
     use rpm_core::{Interpreter, Persona};
 
     use super::*;
-    use crate::table::Table;
+    use crate::{table::Table, verbs::Declaration};
 
     #[test]
     fn the_file_of_the_daemon_before_goes_on_while_it_cannot_be_replaced() {
@@ -368,7 +368,7 @@ mod tests {
             let spec = AppSpec::new(name, "/bin/x".into(), Interpreter::None, "/".into());
             let mut env = Env::default();
             env.set("WHO", name);
-            table.declare(Arc::new(spec), Arc::new(env), "u".into(), home, Now { wall: 0, mono: 0 });
+            table.declare(Declaration::of(spec, Arc::new(env)), home, Now { wall: 0, mono: 0 });
         }
         table
     }

@@ -12,6 +12,7 @@ use std::{
 use rpm_core::{
     AppSpec, Env, Exit, Home, MaxParallel, ProcessId, Signal, Watch,
     cron::Tick,
+    name::Naming,
     process::Told,
     protocol::{Acted, ProcessRef, Reply},
 };
@@ -29,6 +30,7 @@ use crate::{
     ready::Signs,
     reap::Used,
     tree::{self, Member},
+    verbs::Declaration,
 };
 
 /// Where the answers to one request go. It is answered in full when the last clone is dropped.
@@ -52,6 +54,9 @@ pub(crate) struct Process {
     pub deadline: Option<u64>,
     /// The next tick of its schedule.
     pub tick: Option<Tick>,
+    /// How its logs and its pid file are named, and the part of their names that stands for the app.
+    pub naming: Naming,
+    pub stem: Arc<str>,
     pub logs: LogPaths,
     pub pid_file: PathBuf,
     /// The pid file is there.
@@ -154,8 +159,8 @@ impl Process {
     /// Gives it a new declaration, in force from the next start on.
     fn declare(&mut self, spec: Arc<AppSpec>, max_parallel: &MaxParallel, home: &Home, now: Now) {
         self.policy = Policy::of(&spec, max_parallel);
-        self.logs = LogPaths::of(&spec, home, self.id);
-        let pid_file = logs::pid_file(&spec, home, self.id);
+        self.logs = LogPaths::of(&spec, &self.stem, home, self.id);
+        let pid_file = logs::pid_file(&spec, &self.stem, home, self.id);
         if self.shown_pid && pid_file != self.pid_file {
             // The next run gets another.
             let _ = std::fs::remove_file(&self.pid_file);
@@ -200,6 +205,11 @@ impl Process {
     /// When its run began, in clock ticks since boot; the last one where it has none.
     pub(crate) fn birth(&self) -> Option<u64> {
         self.life.run().map_or(self.run.birth, |run| self.of_run(run.pid).birth)
+    }
+
+    /// Whether it is one of the app that `spec` declares.
+    pub(crate) fn is_of(&self, spec: &AppSpec) -> bool {
+        self.spec.name == spec.name && self.spec.namespace == spec.namespace
     }
 
     /// Its number and name.
@@ -266,23 +276,20 @@ impl Table {
 
     /// Gives a process that is there a new declaration, in force from the next start on.
     pub(crate) fn redeclare(&mut self, id: ProcessId, spec: Arc<AppSpec>, home: &Home, now: Now) -> bool {
-        let process = self.processes.get_mut(&id);
-        let is_there = process.is_some();
-        if let Some(process) = process {
-            process.declare(spec, &self.max_parallel, home, now);
+        let Some(process) = self.processes.get(&id) else { return false };
+        let renamed = !process.is_of(&spec);
+        let named = renamed.then(|| self.naming(&spec, None, home));
+        let Some(process) = self.processes.get_mut(&id) else { return false };
+        if let Some((naming, stem)) = named {
+            (process.naming, process.stem) = (naming, stem);
         }
-        is_there
+        process.declare(spec, &self.max_parallel, home, now);
+        true
     }
 
     /// Declares one process of `spec`.
-    pub(crate) fn declare(
-        &mut self,
-        spec: Arc<AppSpec>,
-        base_env: Arc<Env>,
-        unique_id: Arc<str>,
-        home: &Home,
-        now: Now,
-    ) -> &mut Process {
+    pub(crate) fn declare(&mut self, declaration: Declaration, home: &Home, now: Now) -> &mut Process {
+        let Declaration { spec, base_env, unique_id, naming } = declaration;
         if self.processes.is_empty() {
             self.next_id = 0;
         }
@@ -291,6 +298,7 @@ impl Table {
             instance: self.free_instance(&spec.name),
             unique_id,
             increment: self.next_increment(&spec),
+            naming: self.naming(&spec, naming, home).0,
             life: Life::new(now),
             birth: None,
             log_ends: None,
@@ -303,8 +311,21 @@ impl Table {
 
     /// Puts a process in as it was kept.
     pub(crate) fn restore(&mut self, kept: Kept, home: &Home, now: Now) -> &mut Process {
-        let Kept { id, spec, base_env, former, instance, unique_id, increment, life, birth, log_ends } = kept;
+        let Kept {
+            id,
+            spec,
+            base_env,
+            former,
+            instance,
+            unique_id,
+            increment,
+            naming,
+            life,
+            birth,
+            log_ends,
+        } = kept;
         self.expect_id(id.0.saturating_add(1));
+        let stem: Arc<str> = naming.stem(&spec).into();
         let mut process = Process {
             id,
             policy: Policy::of(&spec, &self.max_parallel),
@@ -314,8 +335,10 @@ impl Table {
             unique_id,
             deadline: None,
             tick: None,
-            logs: LogPaths::of(&spec, home, id),
-            pid_file: logs::pid_file(&spec, home, id),
+            naming,
+            logs: LogPaths::of(&spec, &stem, home, id),
+            pid_file: logs::pid_file(&spec, &stem, home, id),
+            stem,
             shown_pid: life.run().is_some(),
             life,
             pumps: None,
@@ -354,6 +377,21 @@ impl Table {
         let mut taken: Vec<u32> = self.named(name).map(|process| process.instance).collect();
         taken.sort_unstable();
         taken.into_iter().zip(0..).take_while(|(instance, n)| instance == n).count() as u32
+    }
+
+    /// How the files of a new process of `spec` are named: as those of its app that is there, else as it was saved, else as
+    /// its home does it. Where another app has the files of that name, the name is exact; apps of earlier versions, and
+    /// all of PM2, share what they shared.
+    fn naming(&self, spec: &AppSpec, saved: Option<Naming>, home: &Home) -> (Naming, Arc<str>) {
+        if let Some(sibling) = self.iter().find(|process| process.is_of(spec)) {
+            return (sibling.naming, Arc::clone(&sibling.stem));
+        }
+        let naming = saved.unwrap_or(Naming::of_new(home.persona()));
+        let stem = naming.stem(spec);
+        if naming == Naming::Plain && self.iter().any(|process| *process.stem == *stem) {
+            return (Naming::Exact, Naming::Exact.stem(spec).into());
+        }
+        (naming, stem.into())
     }
 
     /// The value of the app's `increment_var` for its next process: one more than the highest so far; at first what
@@ -402,6 +440,8 @@ impl Table {
             life: Life { phase: Phase::Online(run), ..Life::new(now) },
             deadline: None,
             tick: None,
+            naming: process.naming,
+            stem: Arc::clone(&process.stem),
             logs: process.logs.clone(),
             pid_file: process.pid_file.clone(),
             shown_pid: false,

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::{AppSpec, Env, Home, Interpreter, LogTarget, Status, app::CombinedLog};
+use crate::{AppSpec, Env, Home, Interpreter, LogTarget, Status, app::CombinedLog, name::Naming};
 
 /// A process as a list of saved ones holds it.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +18,8 @@ pub struct Saved {
     pub instance: u32,
     /// The same for all instances of one start.
     pub unique_id: Arc<str>,
+    /// How its files are named.
+    pub naming: Naming,
     /// Whether it was wanted up.
     pub running: bool,
 }
@@ -127,10 +129,11 @@ pub fn read(entry: &Value, home: &Home) -> Result<Saved, String> {
     let mut spec = AppSpec::deserialize(Value::Object(spec)).map_err(|error| error.to_string())?;
     // Where PM2 had said nothing, its own rule was applied when the app was started, and is in the paths.
     spec.merge_logs.get_or_insert(false);
+    let stem = Naming::Pm2.stem(&spec);
     let id = entry.get("pm_id").and_then(Value::as_u64).map(|id| (id as u32).into());
     let declared = |key: &str, stream: &str| -> Option<LogTarget> {
         let path = PathBuf::from(text(key)?);
-        let usual = [None, id].iter().any(|id| path == home.log(&spec.name, stream, *id));
+        let usual = [None, id].iter().any(|id| path == home.log(&stem, stream, *id));
         (!usual).then(|| path.into())
     };
     let (out_file, error_file) = (declared("pm_out_log_path", "out"), declared("pm_err_log_path", "error"));
@@ -144,6 +147,7 @@ pub fn read(entry: &Value, home: &Home) -> Result<Saved, String> {
             .unwrap_or(0) as u32,
         spec: Arc::new(spec),
         base_env: Arc::default(),
+        naming: Naming::of_new(home.persona()),
         unique_id: text("unique_id").unwrap_or_default().into(),
         running: text("status") != Some(Status::Stopped.as_str()),
     })

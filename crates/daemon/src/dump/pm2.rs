@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rpm_core::{
     AppSpec, Env, Home,
+    name::Naming,
     pm2_env::{self, Pm2Env, Saved},
 };
 use serde::{Deserialize, Serialize};
@@ -60,7 +61,8 @@ pub(super) fn restore(entries: &[Value], home: &Home) -> Result<Vec<Saved>, Stri
     let restore = |(index, entry): (usize, &Value)| {
         let saved = match entry.get(OURS).map(Full::deserialize) {
             Some(Ok(Full { app, base_env, instance, unique_id, running })) => {
-                return Ok(Saved { spec: app, base_env, instance, unique_id, running });
+                let naming = Naming::of_new(home.persona());
+                return Ok(Saved { spec: app, base_env, instance, unique_id, naming, running });
             }
             Some(Err(error)) => Err(error.to_string()),
             None => pm2_env::read(entry, home),

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use rpm_core::{AppSpec, Env, ProcessId};
+use rpm_core::{AppSpec, Env, ProcessId, name::Naming};
 use serde::Deserialize;
 
 use super::{
@@ -46,6 +46,7 @@ pub(crate) struct Kept {
     pub instance: u32,
     pub unique_id: Arc<str>,
     pub increment: Option<i64>,
+    pub naming: Naming,
     pub life: Life,
     pub birth: Option<u64>,
     pub log_ends: Option<Ends>,
@@ -155,7 +156,7 @@ impl Past {
         }
         let mut processes = Vec::with_capacity(declared.len());
         for (id, declared) in declared {
-            let Declared { app, env, instance, unique_id, increment, former, .. } = declared;
+            let Declared { app, env, instance, unique_id, increment, naming, former, .. } = declared;
             let Some(base_env) = environments.get(&env) else {
                 damaged += 1;
                 continue;
@@ -178,6 +179,7 @@ impl Past {
                 instance,
                 unique_id,
                 increment,
+                naming,
                 life,
                 birth,
                 log_ends,
@@ -277,6 +279,7 @@ mod tests {
         assert_eq!((damaged, past.next_id, past.processes.len()), (0, 3, 3));
         let [web, task, slow] = past.processes.as_slice() else { panic!("{past:?}") };
         assert_eq!((web.spec.name.as_str(), web.instance, web.birth), ("web", 0, Some(1_541_092)));
+        assert_eq!(web.naming, Naming::Pm2, "its files are there by that name");
         assert!(matches!(web.life.phase, Phase::Online(run) if run.pid == 31_138));
         assert_eq!((web.life.restart_time, web.life.exit), (1, Some(Exit::Signal(2))));
         assert_eq!(web.base_env.get("PATH").map(String::as_str), Some("/usr/bin:/bin"));

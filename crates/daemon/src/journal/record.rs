@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rpm_core::{AppSpec, Env, ProcessId};
+use rpm_core::{AppSpec, Env, ProcessId, name::Naming};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -80,6 +80,9 @@ pub(super) struct Declared {
     pub unique_id: Arc<str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub increment: Option<i64>,
+    /// How its files are named; earlier versions named them as PM2 does.
+    #[serde(default, skip_serializing_if = "Naming::is_default")]
+    pub naming: Naming,
     /// What was declared before, while a reload may still fail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub former: Option<Before>,
@@ -110,6 +113,7 @@ impl Declared {
             instance: process.instance,
             unique_id: Arc::clone(&process.unique_id),
             increment: process.increment,
+            naming: process.naming,
             former: process.former.as_ref().map(|former| Before {
                 app: Arc::clone(&former.spec),
                 env: number(&former.base_env),

@@ -14,17 +14,17 @@ pub(crate) struct LogPaths {
 }
 
 impl LogPaths {
-    /// As declared, else below the home; with the process's id unless its app's instances share their logs.
-    pub(crate) fn of(app: &AppSpec, home: &Home, id: ProcessId) -> Self {
+    /// As declared, else below the home, where `stem` stands for the app; with the process's id unless its app's instances share their logs.
+    pub(crate) fn of(app: &AppSpec, stem: &str, home: &Home, id: ProcessId) -> Self {
         let id = (!app.merges_logs()).then_some(id);
         let path = |target: &Option<LogTarget>, stream| match target {
-            None => home.log(&app.name, stream, id),
+            None => home.log(stem, stream, id),
             Some(LogTarget::Null) => PathBuf::from("/dev/null"),
             Some(LogTarget::File(path)) => numbered(path, id),
         };
         let combined = match &app.log_file {
             None | Some(CombinedLog::Default(false)) => None,
-            Some(CombinedLog::Default(true)) => Some(home.combined_log(&app.name, id)),
+            Some(CombinedLog::Default(true)) => Some(home.combined_log(stem, id)),
             Some(CombinedLog::At(LogTarget::Null)) => None,
             Some(CombinedLog::At(LogTarget::File(path))) => Some(numbered(path, id)),
         };
@@ -33,9 +33,9 @@ impl LogPaths {
 }
 
 /// The pid file of one process: a declared one gets the id before its extension.
-pub(crate) fn pid_file(app: &AppSpec, home: &Home, id: ProcessId) -> PathBuf {
+pub(crate) fn pid_file(app: &AppSpec, stem: &str, home: &Home, id: ProcessId) -> PathBuf {
     match &app.pid_file {
-        None => home.pid_file(&app.name, id),
+        None => home.pid_file(stem, id),
         Some(path) => numbered(path, Some(id)),
     }
 }
@@ -76,7 +76,7 @@ mod tests {
     fn declared_targets_win() {
         let home = Home::new("/h".into(), Persona::Rpm);
         let mut app = AppSpec::new("api", "/s".into(), Interpreter::None, "/".into());
-        let paths = |app: &AppSpec| LogPaths::of(app, &home, 2.into());
+        let paths = |app: &AppSpec| LogPaths::of(app, "api", &home, 2.into());
         assert_eq!(paths(&app).out, Path::new("/h/logs/api-out.log"));
         app.out_file = Some(LogTarget::Null);
         app.error_file = Some(LogTarget::File("/v/e.log".into()));

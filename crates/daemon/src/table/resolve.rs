@@ -84,10 +84,10 @@ mod tests {
     use std::sync::Arc;
 
     use proptest::prelude::*;
-    use rpm_core::{AppSpec, Env, Home, Interpreter, Persona};
+    use rpm_core::{AppSpec, Home, Interpreter, Persona};
 
     use super::*;
-    use crate::clock::Now;
+    use crate::{clock::Now, verbs::Declaration};
 
     fn table(apps: &[(&str, &str, &str)]) -> Table {
         let home = Home::new("/h".into(), Persona::Rpm);
@@ -96,7 +96,7 @@ mod tests {
         for (name, namespace, script) in apps {
             let mut spec = AppSpec::new(*name, (*script).into(), Interpreter::None, "/".into());
             (*namespace).clone_into(&mut spec.namespace);
-            table.declare(Arc::new(spec), Arc::new(Env::default()), "u".into(), &home, now);
+            table.declare(Declaration::of(spec, Arc::default()), &home, now);
         }
         table
     }
@@ -183,8 +183,11 @@ mod tests {
         table.remove(ProcessId(1));
         let spec = Arc::clone(&table.get(ProcessId(0)).unwrap().spec);
         let home = Home::new("/h".into(), Persona::Rpm);
-        let env = Arc::new(Env::default());
-        let process = table.declare(spec, env, "u".into(), &home, Now { wall: 0, mono: 0 });
+        let process = table.declare(
+            Declaration::of(AppSpec::clone(&spec), Arc::default()),
+            &home,
+            Now { wall: 0, mono: 0 },
+        );
         assert_eq!((process.id, process.instance), (ProcessId(4), 1));
     }
 }

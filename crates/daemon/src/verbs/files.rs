@@ -74,8 +74,12 @@ impl God {
                 continue;
             }
             let runs = saved.running || needed.has(&saved.spec);
-            let declaration =
-                Declaration { spec: saved.spec, base_env: saved.base_env, unique_id: saved.unique_id };
+            let declaration = Declaration {
+                spec: saved.spec,
+                base_env: saved.base_env,
+                unique_id: saved.unique_id,
+                naming: Some(saved.naming),
+            };
             let starts = runs && !declaration.spec.cron_only;
             let id = self.create(declaration, starts.then_some(cause), replies);
             if let Some(process) = self.table.get_mut(id) {

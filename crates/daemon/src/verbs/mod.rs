@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use rpm_core::{
     AppSpec, Cause, Env, ProcessId,
+    name::Naming,
     protocol::{EventKind, Reply},
 };
 
@@ -27,13 +28,22 @@ pub(crate) struct Declaration {
     pub spec: Arc<AppSpec>,
     pub base_env: Arc<Env>,
     pub unique_id: Arc<str>,
+    /// How its files are named; without it as those of its app, or as those of a new one.
+    pub naming: Option<Naming>,
+}
+
+#[cfg(test)]
+impl Declaration {
+    /// The first process of `spec`, started with `base_env`.
+    pub(crate) fn of(spec: AppSpec, base_env: Arc<Env>) -> Self {
+        Self { spec: Arc::new(spec), base_env, unique_id: "u".into(), naming: None }
+    }
 }
 
 impl God {
     /// Puts one process into the table and starts it if there is a cause to. The answer comes when it is up or has failed.
     fn create(&mut self, declaration: Declaration, start: Option<Cause>, replies: &Replies) -> ProcessId {
-        let Declaration { spec, base_env, unique_id } = declaration;
-        let process = self.table.declare(spec, base_env, unique_id, &self.home, Now::read());
+        let process = self.table.declare(declaration, &self.home, Now::read());
         let id = process.id;
         let is_watched = !process.spec.watch.is_off();
         process.waiters.push(Waiter { replies: replies.clone(), created: true });

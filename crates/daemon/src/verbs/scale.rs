@@ -37,6 +37,7 @@ impl God {
                 spec: Arc::clone(&spec),
                 base_env: Arc::clone(&base_env),
                 unique_id: Arc::clone(&unique_id),
+                naming: None,
             };
             self.create(declaration, (!spec.cron_only).then_some(Cause::Scale), replies);
         }

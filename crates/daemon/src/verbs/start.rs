@@ -106,6 +106,7 @@ impl God {
                 spec: Arc::clone(spec),
                 base_env: Arc::clone(env),
                 unique_id: Arc::clone(&unique_id),
+                naming: None,
             };
             self.create(declaration, spec.starts_when_declared().then_some(Cause::User), replies);
         }
