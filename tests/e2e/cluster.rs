@@ -162,6 +162,26 @@ fn a_reload_that_fails_keeps_what_works() {
 }
 
 #[test]
+fn a_reload_of_what_never_says_ready_is_done_with_a_warning() {
+    let rpm = Rpm::new();
+    let good = std::fs::read_to_string(rpm.path("worker.js")).unwrap();
+    std::fs::remove_file(rpm.path("worker.js")).unwrap();
+    rpm.write("worker.js", &good);
+    start(&rpm, 2, "wait_ready = true\nlisten_timeout = 400\n");
+    let (port, before) = (port(&rpm), pids(&rpm));
+    rpm.ok("reload web").says("did not say `ready` within 400 ms");
+    assert!(pids(&rpm).is_disjoint(&before));
+    get(port, "/").unwrap();
+    // Once it says so, the next one has to.
+    rpm.write("worker.js", &format!("{good}\nprocess.send('ready');\n"));
+    rpm.ok("reload web");
+    let before = pids(&rpm);
+    rpm.write("worker.js", &good);
+    rpm.fails("reload web").complains("not reloaded, pid ");
+    assert_eq!(pids(&rpm), before);
+}
+
+#[test]
 fn workers_come_and_go_without_a_failed_request() {
     let rpm = Rpm::new();
     start(&rpm, 2, "");

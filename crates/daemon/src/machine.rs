@@ -40,6 +40,8 @@ pub(crate) struct Policy {
     pub up_at: Stage,
     /// How long that may take.
     pub listen_timeout: u64,
+    /// It declares `ready`: a reload whose new run does not show that has failed, whatever the old one did.
+    pub insists: bool,
     /// A reload starts the new run beside the old one.
     pub overlaps: bool,
     /// A run can be told to take nothing new and to finish what it has.
@@ -107,6 +109,7 @@ impl Policy {
                 None => Stage::Spawned,
             },
             listen_timeout: app.listen_timeout.unwrap_or(AppSpec::DEFAULT_LISTEN_TIMEOUT).0,
+            insists: app.ready.is_some(),
             overlaps: app.overlaps(),
             drains: app.is_cluster(),
             gates: [
@@ -119,6 +122,12 @@ impl Policy {
             overlap: app.cron_overlap,
             task: TaskPolicy::of(app).map(Box::new),
         }
+    }
+
+    /// How far the new run of a reload has to have come when its time is over. PM2's `ready`, which an app may never say,
+    /// is asked only of one that follows a run that has said it.
+    fn reloaded_at_last(&self, old: Run) -> Stage {
+        if self.up_at == Stage::Ready && !self.insists { old.stage } else { self.reloaded_at(old) }
     }
 
     /// How far the new run of a reload has to come: as a start, and of a worker as far as the old one.
@@ -264,6 +273,8 @@ pub(crate) enum Effect {
     Promote,
     /// The reload has failed: what was declared before it is in force again.
     Revert,
+    /// The new run of a reload did not say that it is ready, and is taken to be up: say so.
+    Unready,
     /// A run has ended, or could not begin: note it.
     Ended(Ended),
     /// Ask the whole tree to end.
@@ -606,6 +617,12 @@ impl Life {
             // Where nothing shows that a run is up, it is one that lives.
             Phase::Replacing { old, new: Some(new) } if policy.reloaded_at(old) <= Stage::Booted => {
                 self.take_over(old, new, policy, now)
+            }
+            // As at a start: it is taken to be up.
+            Phase::Replacing { old, new: Some(new) } if new.stage >= policy.reloaded_at_last(old) => {
+                let mut effects = vec![Effect::Unready];
+                effects.extend(self.take_over(old, new, policy, now));
+                effects
             }
             Phase::Replacing { old, new: Some(new) } => {
                 let reason = format!(

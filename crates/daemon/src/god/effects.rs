@@ -27,6 +27,7 @@ impl God {
             Effect::Retire { run, drain } => self.retire(id, run, drain),
             Effect::Promote => self.promote(id),
             Effect::Revert => self.revert(id),
+            Effect::Unready => self.warn_unready(id),
             Effect::Ask(ask) => self.ask(id, ask),
             Effect::Arm(at) => {
                 if let Some(process) = self.table.get_mut(id) {

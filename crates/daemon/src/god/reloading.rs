@@ -93,6 +93,20 @@ impl God {
         }
     }
 
+    /// Warns those who reload a process that its new run did not say that it is ready.
+    pub(super) fn warn_unready(&self, id: ProcessId) {
+        let Some(process) = self.table.get(id) else { return };
+        let warning = format!(
+            "App [{}:{id}] did not say `ready` within {} ms (listen_timeout), as the run before it did not: taken to be up",
+            rpm_core::name::printable(&process.spec.name),
+            process.policy.listen_timeout
+        );
+        tracing::warn!("{warning}");
+        for waiter in &process.waiters {
+            reply(&waiter.replies, Reply::Note(warning.clone()));
+        }
+    }
+
     /// The entries of the environment that tell whose the orphans of a process are. Those of a run that was given away
     /// are told from those of the present one by the number of restarts.
     pub(super) fn marks(&self, id: ProcessId) -> Option<Vec<String>> {

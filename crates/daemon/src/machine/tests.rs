@@ -426,6 +426,39 @@ fn a_reload_that_is_not_up_in_time_changes_nothing() {
 }
 
 #[test]
+fn a_reload_asks_of_the_new_run_what_the_old_one_has_shown() {
+    let make = |app: &mut AppSpec| {
+        make_worker(app);
+        app.wait_ready = true;
+    };
+    // Never ready, as at a start: taken to be up when its time is over.
+    let mut world = World::new(make);
+    world.event(Event::Start(Cause::User.into())).reaches(Stage::Listening).after(3_000);
+    let old = world.child.unwrap();
+    world.event(Event::Reload(Cause::Reload.into())).reaches(Stage::Listening).after(2_999);
+    assert_eq!((world.child, world.unready), (Some(old), 0), "it may still say so");
+    world.after(1);
+    assert_eq!((world.child, world.unready, world.reverted), (Some(old + 1), 1, 0));
+    // One that does not even listen as the old one does is none that works.
+    world.retires().event(Event::Reload(Cause::Reload.into())).reaches(Stage::Booted).after(3_000);
+    assert_eq!((world.child, world.reverted), (Some(old + 1), 1));
+    // The old one has said it, or `ready` is declared.
+    let mut world = World::new(make);
+    world.event(Event::Start(Cause::User.into())).reaches(Stage::Ready);
+    let old = world.child;
+    world.event(Event::Reload(Cause::Reload.into())).reaches(Stage::Listening).after(3_000);
+    assert_eq!((world.child, world.reverted, world.unready), (old, 1, 0));
+    let mut world = World::new(|app| {
+        make_worker(app);
+        app.ready = Some(rpm_core::Ready::Ipc);
+    });
+    world.event(Event::Start(Cause::User.into())).reaches(Stage::Listening).after(3_000);
+    let old = world.child;
+    world.event(Event::Reload(Cause::Reload.into())).reaches(Stage::Listening).after(3_000);
+    assert_eq!((world.child, world.reverted, world.unready), (old, 1, 0));
+}
+
+#[test]
 fn a_reload_whose_new_run_ends_or_cannot_start_changes_nothing() {
     let mut world = worker();
     let (old, settled) = (world.child, world.settled);

@@ -17,6 +17,8 @@ pub(super) struct World {
     pub(super) retired: Vec<i32>,
     pub(super) drained: u32,
     pub(super) reverted: u32,
+    /// How often a new run was taken to be up although it had not said so.
+    pub(super) unready: u32,
     /// Gates let everybody pass.
     pub(super) open: bool,
     pub(super) held: Option<Gate>,
@@ -46,6 +48,7 @@ impl World {
             retired: vec![],
             drained: 0,
             reverted: 0,
+            unready: 0,
             open: true,
             held: None,
             armed: None,
@@ -100,6 +103,7 @@ impl World {
                 self.child = self.second.take();
             }
             Effect::Revert => self.reverted += 1,
+            Effect::Unready => self.unready += 1,
             Effect::Arm(at) => self.armed = Some(at),
             Effect::Disarm => self.armed = None,
             Effect::Settled => self.settled += 1,
