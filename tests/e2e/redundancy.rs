@@ -123,6 +123,63 @@ fn a_scheduled_task_that_failed_is_reported_and_not_run_again() {
 }
 
 #[test]
+fn a_check_of_functions_neither_pushes_nor_sends_what_they_would() {
+    let rpm = Rpm::new();
+    let git = |args: &[&str]| {
+        let who = ["-c", "user.name=Octo", "-c", "user.email=octo@example.org"];
+        let output = Command::new("git").current_dir(rpm.path("site")).args(who).args(args).output().unwrap();
+        assert!(output.status.success(), "git {args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let acts = |what: &str| {
+        format!(
+            "const {{ execSync }} = require('node:child_process'), fs = require('node:fs');
+             const act = () => {{
+               fs.writeFileSync('made.txt', '{what}');
+               execSync('git add -A && git -c user.name=x -c user.email=x@x commit -qm {what}');
+               fs.appendFileSync('{}', '{what} ' + Object.values(process.env).join(' '));
+               execSync('git push -q origin HEAD:main');
+             }};\n",
+            rpm.path("trace.txt").display()
+        )
+    };
+    let handler = "exports.handler = async () => { act(); return { statusCode: 200 } };\n";
+    rpm.write(
+        "site/netlify/functions/nightly.js",
+        &format!("{}{handler}exports.config = {{ schedule: '@daily' }}", acts("nightly")),
+    );
+    rpm.write("site/netlify/functions/mail-background.js", &format!("{}act();{handler}", acts("mail")));
+    rpm.write("site/netlify/functions/_plain.js", &format!("{}{handler}", acts("plain")));
+    rpm.write(
+        "site/netlify/functions/functions-manifest.json",
+        r#"{"functions": ["_plain", "lost", "mail-background", "nightly"]}"#,
+    );
+    rpm.write("site/redundancy.toml", QUICK);
+    fs::create_dir(rpm.path("remote")).unwrap();
+    git(&["init", "--quiet", "--bare", "--initial-branch=main", "../remote"]);
+    git(&["init", "--quiet", "--initial-branch=main"]);
+    git(&["remote", "add", "origin", "../remote"]);
+    git(&["add", "-A"]);
+    git(&["commit", "--quiet", "-m", "first"]);
+    git(&["push", "--quiet", "origin", "main"]);
+    let before = git(&["rev-parse", "HEAD"]);
+    let mut command = rpm.command("redundancy netlify check --config site/redundancy.toml");
+    command
+        .env("NETLIFY_BUILD_HOOK_URL", "https://hook.example/build")
+        .env("RPM_REDUNDANCY_NETLIFY_FAILURE_THRESHOLD", "1");
+    let output = Running::start(command).output();
+    output.says("is there, not run: a scheduled function").says("is there, not run: a background function");
+    output.says("its file is not there");
+    assert_eq!(git(&["rev-parse", "HEAD"]), before);
+    assert_eq!(git(&["ls-remote", "origin", "refs/heads/main"]).split('\t').next(), Some(before.trim()));
+    assert_eq!(git(&["status", "--porcelain"]).lines().filter(|line| line.contains("made.txt")).count(), 0);
+    let trace = rpm.read("trace.txt");
+    assert!(trace.starts_with("plain ") && !trace.contains("hook.example"), "{trace}");
+    let manifest = rpm.read("site/netlify/functions/functions-manifest.json");
+    assert!(manifest.contains("lost"), "{manifest}");
+}
+
+#[test]
 fn a_large_log_is_rotated_by_the_daemon() {
     let rpm = quick(&[]);
     rpm.script("loud.sh", "#!/bin/sh\nseq 1 100000\nexec sleep 100000\n");

@@ -285,7 +285,9 @@ impl Redundancy {
 
     /// Makes the manifest of the functions anew.
     pub fn regenerate(&self) -> io::Result<Outcomes> {
-        let (outcomes, _) = self.functions().order(vec![netlify::Deed::Regenerate])?;
+        let mut watch = self.functions();
+        let deed = watch.memory().regeneration();
+        let (outcomes, _) = watch.order(vec![deed])?;
         Ok(named(vec!["manifest".to_owned()], outcomes))
     }
 
@@ -320,11 +322,12 @@ impl Redundancy {
                 watch.order(names.map(|name| github::Deed::Local { name }).collect())
             }
             Part::Netlify => {
-                let mut deeds = vec![netlify::Deed::Regenerate];
+                let mut watch = self.functions();
+                let mut deeds = vec![watch.memory().regeneration()];
                 if self.config.netlify.auto_deploy {
                     deeds.push(netlify::Deed::Deploy);
                 }
-                self.functions().order(deeds)
+                watch.order(deeds)
             }
             Part::Orchestrator => return Ok("nothing to recover".to_owned()),
         }

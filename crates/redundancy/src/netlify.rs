@@ -3,6 +3,8 @@
 mod deploy;
 mod manifest;
 mod probe;
+mod scratch;
+mod trigger;
 mod world;
 
 use std::collections::BTreeMap;
@@ -50,10 +52,13 @@ pub(crate) struct Probe {
 }
 
 /// What can be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Deed {
-    /// Make the manifest anew from the directory.
-    Regenerate,
+    /// Make the manifest from the directory.
+    Regenerate {
+        /// The functions that are known, in case the manifest is lost.
+        known: Vec<String>,
+    },
     /// Have the site built and deployed.
     Deploy,
 }
@@ -98,6 +103,11 @@ impl Functions {
     /// Whether there has been nothing yet.
     pub(crate) fn is_empty(&self) -> bool {
         self.units.is_empty()
+    }
+
+    /// The manifest is to be made again.
+    pub(crate) fn regeneration(&self) -> Deed {
+        Deed::Regenerate { known: self.units.keys().filter(|name| *name != MANIFEST).cloned().collect() }
     }
 
     /// Failures of a function in a row.
@@ -147,7 +157,7 @@ impl Functions {
                 failing.join(", ")
             );
             tell(steps, Severity::Warn, text);
-            steps.push(Step::Do(Deed::Regenerate));
+            steps.push(Step::Do(self.regeneration()));
             if settings.auto_deploy {
                 steps.push(Step::Do(Deed::Deploy));
             }
@@ -156,7 +166,7 @@ impl Functions {
         if !seen.unlisted.is_empty() {
             let text = format!("not in the manifest: {}", seen.unlisted.join(", "));
             tell(steps, Severity::Warn, text);
-            steps.push(Step::Do(Deed::Regenerate));
+            steps.push(Step::Do(self.regeneration()));
         }
     }
 }
@@ -172,7 +182,7 @@ impl Machine for Functions {
             Event::Seen(seen) => self.look(settings, seen, now, &mut steps),
             Event::Done(deed, outcome) => {
                 let what = match deed {
-                    Deed::Regenerate => "manifest",
+                    Deed::Regenerate { .. } => "manifest",
                     Deed::Deploy => "deployment",
                 };
                 match outcome {

@@ -15,12 +15,22 @@ use crate::{
 /// A hook answers at once: the build comes later.
 const HOOK_LIMIT: Duration = Duration::from_secs(30);
 
-/// What came of it.
-pub(crate) fn deploy(settings: &Netlify, root: &Path, env: &Env, stop: &Stop) -> Result<String, String> {
+/// Has the site built. The command deploys what is here, so it is not used while functions are `lost` here: it would
+/// take them off the site. A hook builds what is in the repository.
+pub(crate) fn deploy(
+    settings: &Netlify,
+    (root, lost): (&Path, &[String]),
+    env: &Env,
+    stop: &Stop,
+) -> Result<String, String> {
     let variable = env.get("NETLIFY_BUILD_HOOK").map_or("", String::as_str);
     match [settings.build_hook.as_str(), variable].into_iter().find(|url| !url.is_empty()) {
         Some(hook) => by_hook(hook, Duration::from(settings.deploy_limit.value).min(HOOK_LIMIT)),
-        None => by_command(settings, root, env, stop),
+        None if lost.is_empty() => by_command(settings, root, env, stop),
+        None => Err(format!(
+            "not deployed: without its file here, {} would be taken off the site: restore it, or strike it from the manifest",
+            lost.join(", ")
+        )),
     }
 }
 
@@ -77,7 +87,15 @@ mod tests {
     fn deployed(settings: &Netlify, path: &str) -> Result<String, String> {
         let mut env = Env::default();
         env.set("PATH", path);
-        deploy(settings, Path::new("/"), &env, &Stop::never().unwrap())
+        deploy(settings, (Path::new("/"), &[]), &env, &Stop::never().unwrap())
+    }
+
+    #[test]
+    fn the_command_does_not_take_a_lost_function_off_the_site() {
+        let lost = ["form".to_owned()];
+        let never = Stop::never().unwrap();
+        let outcome = deploy(&Netlify::default(), (Path::new("/"), &lost), &Env::default(), &never);
+        assert!(outcome.unwrap_err().starts_with("not deployed: without its file here, form would"));
     }
 
     fn hooked(reply: Reply) -> (Result<String, String>, Vec<String>) {

@@ -10,6 +10,7 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
+use super::trigger::{self, Trigger};
 use crate::log::replace;
 
 /// What a function can be written in: <https://docs.netlify.com/build/functions/get-started/>.
@@ -21,6 +22,8 @@ pub(crate) struct Entry {
     pub name: String,
     /// Its file, absolute; nothing where none is there.
     pub file: Option<PathBuf>,
+    /// What starts it, where the manifest says so.
+    pub trigger: Option<Trigger>,
 }
 
 /// What the manifest names, with the files that there are.
@@ -33,7 +36,7 @@ pub(crate) fn read(manifest: &Path, directory: &Path) -> Result<Vec<Entry>, Stri
         let named = ["path", "mainFile", "file"].iter().find_map(|key| value.get(key)?.as_str());
         let named = named.map(|path| directory.join(path)).filter(|path| path.is_file());
         let found = there.iter().find(|entry| entry.name == name).and_then(|entry| entry.file.clone());
-        Ok(Entry { name: name.to_owned(), file: found.or(named) })
+        Ok(Entry { name: name.to_owned(), file: found.or(named), trigger: trigger::of_manifest(value) })
     };
     entries.iter().map(entry).collect()
 }
@@ -60,7 +63,7 @@ pub(crate) fn functions(directory: &Path) -> io::Result<Vec<Entry>> {
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
         let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
-        let is_hidden = stem.starts_with(['_', '.']) || stem == "node_modules";
+        let is_hidden = stem.starts_with('.') || stem == "node_modules";
         if is_hidden || matches!(second_extension(stem), Some("test" | "spec" | "d")) {
             continue;
         }
@@ -74,7 +77,7 @@ pub(crate) fn functions(directory: &Path) -> io::Result<Vec<Entry>> {
             extension.filter(|extension| EXTENSIONS.contains(extension)).map(|_| path.clone())
         };
         if file.is_some() {
-            found.push(Entry { name: stem.to_owned(), file });
+            found.push(Entry { name: stem.to_owned(), file, trigger: None });
         }
     }
     found.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.file.cmp(&b.file)));
@@ -87,12 +90,22 @@ fn second_extension(stem: &str) -> Option<&str> {
     stem.rsplit_once('.').map(|(_, extension)| extension)
 }
 
-/// Makes the manifest say what is in the directory. What was changed, in words; a manifest that says it already is
+/// Makes the manifest name what is in the directory. What was changed, in words; a manifest that says it already is
 /// not touched.
-pub(crate) fn regenerate(manifest: &Path, directory: &Path) -> Result<String, String> {
+///
+/// A function whose file is lost stays in it: to strike it would make the loss look like a repair. Where the manifest
+/// cannot be read, `known_names` are those that it had.
+pub(crate) fn regenerate(
+    manifest: &Path,
+    directory: &Path,
+    known_names: &[String],
+) -> Result<String, String> {
     let there = functions(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     let former = tree(manifest);
-    let known = former.as_ref().ok().and_then(list).cloned().unwrap_or_default();
+    let known = match former.as_ref().ok().and_then(list) {
+        Some(list) => list.clone(),
+        None => known_names.iter().map(|name| Value::from(name.as_str())).collect(),
+    };
     let has_objects = known.first().is_some_and(Value::is_object);
     let entry = |entry: &Entry| {
         let path = entry.file.as_deref().and_then(|file| file.strip_prefix(directory).ok());
@@ -114,13 +127,32 @@ pub(crate) fn regenerate(manifest: &Path, directory: &Path) -> Result<String, St
             None => entry.name.clone().into(),
         }
     };
-    let functions: Vec<_> = there.iter().map(entry).collect();
+    let is_there = |value: &&Value| {
+        let names_file = |key: &str| value.get(key).and_then(Value::as_str);
+        let has_file = || {
+            let mut files = ["path", "mainFile", "file"].into_iter().filter_map(names_file);
+            files.any(|file| directory.join(file).is_file())
+        };
+        name(value).is_some_and(|name| there.iter().any(|entry| entry.name == name) || has_file())
+    };
+    let is_listed = |value: &&Value| there.iter().any(|entry| Some(&*entry.name) == name(value));
+    let mut functions: Vec<_> = there.iter().map(entry).collect();
+    functions.extend(known.iter().filter(|value| name(value).is_some() && !is_listed(value)).cloned());
+    functions.sort_by(|a, b| name(a).cmp(&name(b)));
+    let lost: Vec<_> = functions.iter().filter(|value| !is_there(value)).filter_map(name).collect();
+    let stay = if lost.is_empty() {
+        String::new()
+    } else {
+        format!("; without a file, and kept: {}", lost.join(", "))
+    };
     let count = functions.len();
-    if former.is_ok() && functions == known {
-        return Ok(format!("unchanged, {count} functions"));
+    let mut sorted = known.clone();
+    sorted.sort_by(|a, b| name(a).cmp(&name(b)));
+    if former.as_ref().ok().and_then(list).is_some() && functions == sorted {
+        return Ok(format!("unchanged, {count} functions{stay}"));
     }
-    let names = |list: &[Value]| list.iter().filter_map(name).map(str::to_owned).collect::<Vec<_>>();
-    let (old, new) = (names(&known), names(&functions));
+    let added =
+        functions.iter().filter(|value| !known.iter().any(|known| name(known) == name(value))).count();
     let tree = match former {
         Ok(Value::Array(_)) => Value::Array(functions),
         Ok(Value::Object(mut object)) => {
@@ -132,9 +164,7 @@ pub(crate) fn regenerate(manifest: &Path, directory: &Path) -> Result<String, St
     let text = format!("{tree:#}\n");
     replace(manifest, text.as_bytes(), 0o644)
         .map_err(|error| format!("cannot write {}: {error}", manifest.display()))?;
-    let gone = old.iter().filter(|name| !new.contains(name)).count();
-    let added = new.iter().filter(|name| !old.contains(name)).count();
-    Ok(format!("made anew, {count} functions ({added} more, {gone} gone)"))
+    Ok(format!("made anew, {count} functions ({added} more){stay}"))
 }
 
 #[cfg(test)]
@@ -168,7 +198,7 @@ mod tests {
         }
 
         fn regenerate(&self) -> String {
-            regenerate(&self.manifest(), self.0.path()).unwrap()
+            regenerate(&self.manifest(), self.0.path(), &["known".to_owned()]).unwrap()
         }
 
         fn text(&self) -> String {
@@ -192,7 +222,7 @@ mod tests {
             "a/index.js",
         ]);
         let names: Vec<_> = functions(site.0.path()).unwrap().into_iter().map(|entry| entry.name).collect();
-        assert_eq!(names, ["a", "b", "dir", "own"]);
+        assert_eq!(names, ["_lib", "a", "b", "dir", "own"]);
     }
 
     #[test]
@@ -218,15 +248,16 @@ mod tests {
     #[test]
     fn the_form_of_the_manifest_stays_and_what_says_it_already_is_not_touched() {
         let site = Site::new(&["b.js", "a.js"]);
-        assert_eq!(site.regenerate(), "made anew, 2 functions (2 more, 0 gone)");
-        assert_eq!(site.text(), "{\n  \"functions\": [\n    \"a\",\n    \"b\"\n  ]\n}\n");
+        site.says("[]");
+        assert_eq!(site.regenerate(), "made anew, 2 functions (2 more)");
+        assert_eq!(site.text(), "[\n  \"a\",\n  \"b\"\n]\n");
         let before = fs::metadata(site.manifest()).unwrap();
         assert_eq!(site.regenerate(), "unchanged, 2 functions");
         let after = fs::metadata(site.manifest()).unwrap();
         assert_eq!(std::os::unix::fs::MetadataExt::ino(&before), std::os::unix::fs::MetadataExt::ino(&after));
 
-        site.says(r#"{"version": 1, "functions": [{"name": "gone", "path": "gone.js"}, {"name": "b", "path": "b.js", "schedule": "@daily"}]}"#);
-        assert_eq!(site.regenerate(), "made anew, 2 functions (1 more, 1 gone)");
+        site.says(r#"{"version": 1, "functions": [{"name": "b", "path": "gone.js", "schedule": "@daily"}]}"#);
+        assert_eq!(site.regenerate(), "made anew, 2 functions (1 more)");
         let tree: Value = serde_json::from_str(&site.text()).unwrap();
         let expected = json!({"version": 1, "functions": [
             {"name": "a", "path": "a.js"}, {"name": "b", "path": "b.js", "schedule": "@daily"}]});
@@ -234,8 +265,22 @@ mod tests {
         site.says("[\"b\"]");
         site.regenerate();
         assert_eq!(site.text(), "[\n  \"a\",\n  \"b\"\n]\n");
-        site.says("rubbish");
-        assert_eq!(site.regenerate(), "made anew, 2 functions (2 more, 0 gone)");
         assert_eq!(fs::read_dir(site.0.path()).unwrap().count(), 3, "nothing is left beside it");
+    }
+
+    #[test]
+    fn a_function_whose_file_is_lost_stays_in_the_manifest() {
+        let site = Site::new(&["a.js", "sub/main.js"]);
+        site.says(r#"["lost", "a"]"#);
+        assert_eq!(site.regenerate(), "unchanged, 2 functions; without a file, and kept: lost");
+        assert_eq!(site.text(), r#"["lost", "a"]"#);
+        site.says(r#"[{"name": "lost", "path": "lost.js"}, {"name": "c", "mainFile": "sub/main.js"}]"#);
+        assert_eq!(site.regenerate(), "made anew, 3 functions (1 more); without a file, and kept: lost");
+        let kept = [("a", true), ("c", true), ("lost", false)];
+        assert_eq!(site.read().unwrap(), kept.map(|(name, there)| (name.to_owned(), there)));
+        // Nor when the manifest itself is lost with it.
+        site.says("rubbish");
+        assert_eq!(site.regenerate(), "made anew, 2 functions (1 more); without a file, and kept: known");
+        assert_eq!(site.text(), "{\n  \"functions\": [\n    \"a\",\n    \"known\"\n  ]\n}\n");
     }
 }

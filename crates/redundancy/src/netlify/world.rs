@@ -15,7 +15,13 @@ use std::{
 
 use rpm_core::{Env, Millis};
 
-use super::{Deed, Function, Functions, Probe, Seen, deploy, manifest, manifest::Entry, probe};
+use super::{
+    Deed, Function, Functions, Probe, Seen, deploy, manifest,
+    manifest::Entry,
+    probe,
+    scratch::Scratch,
+    trigger::{self, Trial},
+};
 use crate::{
     config::Netlify,
     http::{Ask, Http},
@@ -67,17 +73,34 @@ impl World<Functions> for Site {
             seen.unable =
                 Some("node is not in PATH: functions are not run, only their files looked for".to_owned());
         }
-        seen.functions = self.probe_all(&entries, memory, seen.unable.is_none(), now);
+        self.probe_all(&entries, memory, &mut seen, now);
         seen
     }
 
     fn perform(&mut self, deed: &Deed) -> Result<String, String> {
         let Netlify { directory, manifest, .. } = &self.settings;
         match deed {
-            Deed::Regenerate => manifest::regenerate(manifest, directory),
-            Deed::Deploy => deploy::deploy(&self.settings, &self.root, &self.env, &self.stop),
+            Deed::Regenerate { known } => manifest::regenerate(manifest, directory, known),
+            Deed::Deploy => {
+                let lost = self.lost();
+                deploy::deploy(&self.settings, (&self.root, &lost), &self.env, &self.stop)
+            }
         }
     }
+}
+
+/// What is wrong with a function without a file.
+const LOST: &str = "its file is not there";
+
+/// What all functions of one look have in common.
+struct Look<'a> {
+    memory: &'a Functions,
+    /// The state of all that functions share.
+    shared: u64,
+    /// Where they are run; nothing if they cannot be, or need not be.
+    scratch: Option<Scratch>,
+    schedules: Option<&'a [String]>,
+    now: Moment,
 }
 
 impl Site {
@@ -86,28 +109,41 @@ impl Site {
         Self { settings, root, env, stop, http }
     }
 
+    /// Functions that the manifest names and whose files are not there.
+    fn lost(&self) -> Vec<String> {
+        let entries = manifest::read(&self.settings.manifest, &self.settings.directory).unwrap_or_default();
+        entries.into_iter().filter(|entry| entry.file.is_none()).map(|entry| entry.name).collect()
+    }
+
     fn has_node(&self) -> bool {
         let path = self.env.get("PATH").map_or("", String::as_str);
         std::env::split_paths(path).any(|directory| directory.join("node").is_file())
     }
 
     /// What is known of each function; those of which too little is known are run, several at a time.
-    fn probe_all(&self, entries: &[Entry], memory: &Functions, runs: bool, now: Moment) -> Vec<Function> {
+    fn probe_all(&self, entries: &[Entry], memory: &Functions, seen: &mut Seen, now: Moment) {
         let shared = self.shared(entries);
+        let stale = entries.iter().filter(|entry| self.known(entry, memory, shared, now).is_none()).count();
+        let runs = seen.unable.is_none() && stale > 0;
+        let scratch = runs.then(|| Scratch::new(&self.root)).transpose().unwrap_or_else(|reason| {
+            seen.unable = Some(format!("functions are not run, only their files looked for: {reason}"));
+            None
+        });
+        let schedules = trigger::schedules(&self.root);
+        let look = Look { memory, shared, scratch, schedules: schedules.as_deref(), now };
         let next = AtomicUsize::new(0);
         let found = Mutex::new(Vec::with_capacity(entries.len()));
         let work = || {
             while let Some(entry) =
                 entries.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !self.stop.is_due())
             {
-                let probe = self.probe(entry, memory, shared, runs, now);
-                let function = Function { name: entry.name.clone(), probe };
+                let function = Function { name: entry.name.clone(), probe: self.probe(entry, &look) };
                 found.lock().unwrap_or_else(PoisonError::into_inner).push(function);
             }
         };
         // Most looks find nothing to run: this thread is enough then, and works with the others else.
-        let stale = entries.iter().filter(|entry| runs && self.known(entry, memory, shared, now).is_none());
-        let others = stale.count().min(self.settings.max_concurrent_checks as usize).saturating_sub(1);
+        let others = if look.scratch.is_some() { stale } else { 0 };
+        let others = others.min(self.settings.max_concurrent_checks as usize).saturating_sub(1);
         thread::scope(|scope| {
             for _ in 0..others {
                 scope.spawn(work);
@@ -116,20 +152,50 @@ impl Site {
         });
         let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
         found.sort_by(|a, b| a.name.cmp(&b.name));
-        found
+        seen.functions = found;
     }
 
-    fn probe(&self, entry: &Entry, memory: &Functions, shared: u64, runs: bool, now: Moment) -> Probe {
-        if let Some(known) = self.known(entry, memory, shared, now).filter(|_| runs) {
+    fn probe(&self, entry: &Entry, look: &Look<'_>) -> Probe {
+        if let Some(known) = self.known(entry, look.memory, look.shared, look.now) {
             return known.clone();
         }
-        let outcome = match &entry.file {
-            None => Err("its file is not there".to_owned()),
-            Some(_) if !runs => Ok("is there".to_owned()),
-            Some(file) => probe::run(&entry.name, file, &self.root, &self.settings, &self.stop)
-                .and_then(|said| self.deployed(&entry.name).map(|()| said)),
+        let stamp = stamp(entry, look.shared);
+        let outcome = match (&entry.file, &look.scratch) {
+            (None, _) => Err(LOST.to_owned()),
+            (Some(file), Some(scratch)) => {
+                let trial = self.trial(entry, file, look);
+                let said = probe::run(
+                    (&entry.name, trial),
+                    file,
+                    (scratch, &self.env),
+                    (&self.settings, &self.stop),
+                );
+                match trial {
+                    // Where it is deployed a call does the same as here.
+                    Trial::Invoke => said.and_then(|said| self.deployed(&entry.name).map(|()| said)),
+                    Trial::Load | Trial::Parse(_) => said,
+                }
+            }
+            // It is run as soon as that is possible; until then what was known stays.
+            (Some(_), None) => {
+                let former = look.memory.probe(&entry.name).map(|probe| probe.outcome.clone());
+                let outcome = former.filter(|former| *former != Err(LOST.to_owned()));
+                let outcome = outcome.unwrap_or_else(|| Ok("is there".to_owned()));
+                return Probe { at: look.now, stamp: String::new(), outcome };
+            }
         };
-        Probe { at: now, stamp: stamp(entry, shared), outcome }
+        Probe { at: look.now, stamp, outcome }
+    }
+
+    /// How far a function may be tried.
+    fn trial(&self, entry: &Entry, file: &Path, look: &Look<'_>) -> Trial {
+        let of_function = || trigger::of_function(&entry.name, file, look.schedules);
+        let is_called = self.settings.invoke && !self.settings.not_invoked.contains(&entry.name);
+        match entry.trigger.or_else(of_function) {
+            Some(trigger) => Trial::Parse(trigger),
+            None if is_called && !trigger::is_of_event(&entry.name) => Trial::Invoke,
+            None => Trial::Load,
+        }
     }
 
     /// What is known of a function, if that will do.
@@ -178,7 +244,14 @@ impl Site {
             }
             is_shared
         });
-        for name in ["package.json", "package-lock.json", "yarn.lock", "pnpm-lock.yaml", "node_modules"] {
+        for name in [
+            "netlify.toml",
+            "package.json",
+            "package-lock.json",
+            "yarn.lock",
+            "pnpm-lock.yaml",
+            "node_modules",
+        ] {
             hash_file(&self.root.join(name), &mut hasher);
         }
         hasher.finish()
@@ -327,8 +400,8 @@ mod tests {
         assert!(bench.look(1).manifest.unwrap().starts_with("not JSON"));
         fs::remove_file(&bench.site.settings.manifest).unwrap();
         assert_eq!(bench.look(1).unlisted, ["a", "new"]);
-        bench.site.perform(&Deed::Regenerate).unwrap();
-        assert_eq!(bench.look(1).functions.len(), 2);
+        bench.site.perform(&Deed::Regenerate { known: vec!["gone".to_owned()] }).unwrap();
+        assert_eq!(bench.look(1).functions.len(), 3);
         fs::remove_dir_all(&bench.site.settings.directory).unwrap();
         assert!(bench.look(1).manifest.unwrap().contains("No such file"), "it was there");
         bench.machine = Functions::default();
@@ -356,6 +429,45 @@ mod tests {
             outcome(&format!("{WELL};")).unwrap_err().starts_with("does not answer where it is deployed")
         );
         assert!(server.asked()[0].starts_with("GET /.netlify/functions/a "));
+    }
+
+    #[test]
+    fn what_is_not_to_be_called_is_not_called_where_it_is_deployed_either() {
+        let server = StandIn::new(vec![Reply::new(200, "{}")]);
+        let scheduled = format!("{WELL}; exports.config = {{ schedule: '@daily' }}");
+        let mut bench = Bench::new(
+            &[
+                ("a.js", WELL),
+                ("b-background.js", WELL),
+                ("c.js", &scheduled),
+                ("d.js", WELL),
+                ("e.js", WELL),
+            ],
+            r#"["a", "b-background", "c", {"name": "d", "schedule": "@daily"}, "e"]"#,
+        );
+        bench.site.settings.site_url = server.url();
+        bench.site.settings.not_invoked = vec!["e".to_owned()];
+        let seen = bench.look(1);
+        let said: Vec<_> = seen.functions.iter().map(|one| one.probe.outcome.clone().unwrap()).collect();
+        let scheduled = "is there, not run: a scheduled function";
+        let background = "is there, not run: a background function";
+        assert_eq!(said, ["v1, answers 200", background, scheduled, scheduled, "v1, loads"]);
+        assert_eq!(server.asked().len(), 1);
+    }
+
+    #[test]
+    fn a_project_that_cannot_be_copied_is_not_run_and_keeps_what_is_known() {
+        let mut bench = Bench::new(&[("a.js", "throw 1")], r#"["a"]"#);
+        assert!(bench.look(1).functions[0].probe.outcome.is_err());
+        let huge = fs::File::create(bench.directory.path().join("huge")).unwrap();
+        huge.set_len(1 << 40).unwrap();
+        let seen = bench.look(1);
+        let reason = seen.unable.unwrap();
+        assert!(reason.contains("the project has more than 50000 files or 512mb"), "{reason}");
+        assert!(seen.functions[0].probe.outcome.is_err(), "it is not well because it cannot be run");
+        fs::remove_file(bench.directory.path().join("huge")).unwrap();
+        bench.write("a.js", WELL);
+        assert!(bench.look(1).functions[0].probe.outcome.is_ok());
     }
 
     #[test]
