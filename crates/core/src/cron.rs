@@ -69,6 +69,29 @@ impl Schedule {
         &self.source
     }
 
+    /// The last time after `since` and not after `until` for which it fires, milliseconds since the epoch.
+    pub fn last_between(&self, since: i64, until: i64, zone: Zone) -> Option<i64> {
+        let after = |time: i64| {
+            let tick = self.next_after(DateTime::from_timestamp_millis(time)?, zone)?;
+            Some(tick.timestamp_millis())
+        };
+        // Back in steps that grow, because a schedule only looks ahead.
+        let mut step = 1_000i64;
+        loop {
+            let from = until.saturating_sub(step).max(since);
+            let mut last = None;
+            let mut next = after(from);
+            while let Some(due) = next.filter(|due| *due <= until) {
+                last = Some(due);
+                next = after(due);
+            }
+            if last.is_some() || from <= since {
+                return last;
+            }
+            step = step.saturating_mul(2);
+        }
+    }
+
     /// The first instant strictly after `after` at which it fires, always a whole second.
     ///
     /// `None` if there is none: the 31st of February, or the end of the calendar.

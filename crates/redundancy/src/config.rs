@@ -197,6 +197,16 @@ impl Backup {
     }
 }
 
+/// What is done about due schedules when GitHub's API tells nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unanswered {
+    /// They run on this machine.
+    Local,
+    /// It is reported, and nothing else.
+    Report,
+}
+
 /// GitHub Actions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -221,6 +231,10 @@ pub struct Github {
     pub failure_threshold: u32,
     /// What is tried, in this order.
     pub backup: Vec<Backup>,
+    /// Due schedules when the API does not answer so often in a row: no connection, no answer in time, or 5xx.
+    pub when_unreachable: Unanswered,
+    /// The same when it refuses (401, 403, 404) or its rate limit is spent, although GitHub runs the workflows then.
+    pub on_refusal: Unanswered,
     /// Before the back-up is tried again for what still fails.
     pub backup_pause: Span,
     /// How long a local run may take.
@@ -242,6 +256,8 @@ impl Default for Github {
             timeout: span(10_000, "10s"),
             failure_threshold: 3,
             backup: vec![Backup::Dispatch, Backup::Local],
+            when_unreachable: Unanswered::Local,
+            on_refusal: Unanswered::Report,
             backup_pause: span(3_600_000, "1h"),
             local_limit: span(300_000, "5m"),
             schedule_grace: span(3_600_000, "1h"),

@@ -35,6 +35,9 @@ pub(crate) enum HttpError {
     /// It could not be reached, or what it said is not HTTP.
     #[error("{0}")]
     Failed(String),
+    /// The address cannot be asked at all.
+    #[error("{0}")]
+    Wrong(String),
 }
 
 /// What is sent.
@@ -81,10 +84,13 @@ impl Http {
             request = request.header(*name, *value);
         }
         let request =
-            request.body(ask.body).map_err(|error| HttpError::Failed(format!("{}: {error}", ask.url)))?;
+            request.body(ask.body).map_err(|error| HttpError::Wrong(format!("{}: {error}", ask.url)))?;
         let request = self.agent.configure_request(request).max_redirects(ask.redirects).build();
         self.agent.run(request).and_then(read).map_err(|error| match error {
             ureq::Error::Timeout(_) => HttpError::TimedOut(self.limit),
+            ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
+                HttpError::Wrong(format!("{}: {error}", ask.url))
+            }
             error => HttpError::Failed(error.to_string()),
         })
     }

@@ -83,8 +83,26 @@ impl fmt::Display for Part {
     }
 }
 
-/// What came of each thing that was asked for: what it was about, and the outcome in words.
-pub type Outcomes = Vec<(String, Result<String, String>)>;
+/// What came of one thing that was asked for.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// What it was about.
+    pub what: String,
+    /// The outcome in words.
+    pub outcome: Result<String, String>,
+    /// Another one that followed stands in for it.
+    pub is_covered: bool,
+}
+
+impl Done {
+    /// Whether it failed and nothing stands in for it.
+    pub fn has_failed(&self) -> bool {
+        self.outcome.is_err() && !self.is_covered
+    }
+}
+
+/// What came of each thing that was asked for.
+pub type Outcomes = Vec<Done>;
 
 /// A part that has not checked for this long after it should have is told of: a round may run a workflow.
 const OVERDUE: Millis = Millis(900_000);
@@ -267,6 +285,7 @@ impl Redundancy {
         let names = workflow.map_or_else(|| watch.world.names(), |name| vec![name.to_owned()]);
         let mut outcomes = Vec::new();
         for name in names {
+            let first = outcomes.len();
             for backup in &self.config.github.backup {
                 let deed = match backup {
                     config::Backup::Dispatch => github::Deed::Dispatch { name: name.clone(), enable: false },
@@ -274,6 +293,9 @@ impl Redundancy {
                 };
                 let (outcome, _) = watch.order(vec![deed])?;
                 let is_done = outcome.iter().all(Result::is_ok);
+                if is_done {
+                    outcomes.iter_mut().skip(first).for_each(|before: &mut Done| before.is_covered = true);
+                }
                 outcomes.extend(named(vec![format!("{name}, {}", backup.as_str())], outcome));
                 if is_done {
                     break;
@@ -353,7 +375,8 @@ impl Redundancy {
 const UNREMEMBERED: Millis = Millis(30_000);
 
 fn named(names: Vec<String>, outcomes: Vec<Result<String, String>>) -> Outcomes {
-    names.into_iter().zip(outcomes).collect()
+    let done = |(what, outcome)| Done { what, outcome, is_covered: false };
+    names.into_iter().zip(outcomes).map(done).collect()
 }
 
 /// The world of the orchestrator: the other parts.

@@ -67,6 +67,12 @@ pub(crate) trait Machine: Serialize + DeserializeOwned + Default {
     /// What is wrong with the part itself, and how much that matters.
     fn notes(&self, settings: &Self::Settings) -> Vec<(Level, String)>;
 
+    /// Whether a deed must not be done again if the companion dies before its end. Then what is remembered is written
+    /// before it is begun.
+    fn is_once(_: &Self::Deed) -> bool {
+        false
+    }
+
     /// When to look next, after a look at `checked`.
     fn due(&self, settings: &Self::Settings, checked: Moment) -> Moment;
 }
@@ -155,7 +161,7 @@ impl<M: Machine, W: World<M>> Watch<M, W> {
         let mut memory = self.load();
         let mut outcomes = Vec::new();
         for deed in deeds {
-            outcomes.push(self.act(&mut memory.machine, deed));
+            outcomes.push(self.act(&mut memory, deed));
         }
         self.check(&mut memory)?;
         Ok((outcomes, memory.health))
@@ -169,7 +175,7 @@ impl<M: Machine, W: World<M>> Watch<M, W> {
         }
         let before = memory.health.level;
         let steps = memory.machine.step(&self.settings, Event::Seen(seen), now);
-        self.carry_out(&mut memory.machine, steps);
+        self.carry_out(memory, steps);
         memory.health = self.health(&memory.machine, now);
         memory.due = memory.machine.due(&self.settings, now);
         let after = memory.health.level;
@@ -181,26 +187,35 @@ impl<M: Machine, W: World<M>> Watch<M, W> {
             // What was cut short is no failure of anybody: this round never was.
             return Ok(());
         }
-        let mut text = serde_json::to_vec_pretty(&memory)?;
+        self.save(memory)
+    }
+
+    fn save(&self, memory: &Memory<M>) -> io::Result<()> {
+        let mut text = serde_json::to_vec_pretty(memory)?;
         text.push(b'\n');
         // Functions may have said anything.
         replace(&self.file(), &text, 0o600)
     }
 
-    fn carry_out(&mut self, machine: &mut M, steps: Vec<Step<M::Deed>>) {
+    fn carry_out(&mut self, memory: &mut Memory<M>, steps: Vec<Step<M::Deed>>) {
         for step in steps {
             match step {
                 Step::Tell(severity, text) => self.log.write(severity, &text),
-                Step::Do(deed) => _ = self.act(machine, deed),
+                Step::Do(deed) => _ = self.act(memory, deed),
             }
         }
     }
 
     /// Does one thing and what follows from it.
-    fn act(&mut self, machine: &mut M, deed: M::Deed) -> Result<String, String> {
-        let outcome = self.world.perform(&deed);
-        let steps = machine.step(&self.settings, Event::Done(deed, outcome.clone()), Moment::now());
-        self.carry_out(machine, steps);
+    fn act(&mut self, memory: &mut Memory<M>, deed: M::Deed) -> Result<String, String> {
+        let kept = if M::is_once(&deed) { self.save(memory) } else { Ok(()) };
+        let outcome = match kept {
+            Ok(()) => self.world.perform(&deed),
+            Err(error) => Err(format!("not begun, because it could not be remembered: {error}")),
+        };
+        let event = Event::Done(deed, outcome.clone());
+        let steps = memory.machine.step(&self.settings, event, Moment::now());
+        self.carry_out(memory, steps);
         outcome
     }
 

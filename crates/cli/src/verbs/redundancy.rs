@@ -12,7 +12,7 @@ use rpm_core::{
     protocol::{self, Act, Action},
 };
 use rpm_redundancy::{
-    Config, Outcomes, Part, Redundancy, Stop, config,
+    Config, Done, Outcomes, Part, Redundancy, Stop, config,
     health::{Level, PartHealth, SystemHealth, SystemLevel},
 };
 use serde_json::json;
@@ -340,15 +340,13 @@ impl Command<'_> {
     /// Does something and tells what came of it. The log lines of it go to standard error on the way.
     fn tell(&mut self, act: impl FnOnce(&Redundancy) -> std::io::Result<Outcomes>) -> Result<(), Failure> {
         let outcomes = act(&self.redundancy).map_err(|error| wrong(&error))?;
-        let mut last = true;
-        for (what, outcome) in outcomes {
-            last = outcome.is_ok();
-            match outcome {
-                Ok(done) => self.context.out.info(&format!("{what}: {done}")),
-                Err(error) => self.context.out.error(&format!("{what}: {error}")),
+        for done in &outcomes {
+            match &done.outcome {
+                Ok(how) => self.context.out.info(&format!("{}: {how}", done.what)),
+                Err(error) => self.context.out.error(&format!("{}: {error}", done.what)),
             }
         }
-        if last { Ok(()) } else { Err(Failure::Said) }
+        if outcomes.iter().any(Done::has_failed) { Err(Failure::Said) } else { Ok(()) }
     }
 }
 

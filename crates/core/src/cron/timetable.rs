@@ -47,21 +47,7 @@ impl Timetable<'_> {
 
     /// The last tick that is due after `since` and not after `until`.
     pub fn last_between(&self, since: i64, until: i64) -> Option<i64> {
-        // Back in steps that grow, because a schedule only looks ahead.
-        let mut step = 1_000i64;
-        loop {
-            let from = until.saturating_sub(step).max(since);
-            let mut last = None;
-            let mut next = self.due_after(from);
-            while let Some(due) = next.filter(|due| *due <= until) {
-                last = Some(due);
-                next = self.due_after(due);
-            }
-            if last.is_some() || from <= since {
-                return last;
-            }
-            step = step.saturating_mul(2);
-        }
+        self.schedule.last_between(since, until, self.zone)
     }
 
     fn due_after(&self, time: i64) -> Option<i64> {

@@ -7,9 +7,9 @@ use std::{collections::HashMap, time::Duration};
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{Remote, Run};
+use super::{Fault, Remote, Run};
 use crate::{
-    http::{Answer, Ask, Http},
+    http::{Answer, Ask, Http, HttpError},
     moment::Moment,
 };
 
@@ -18,11 +18,12 @@ pub(crate) struct Api {
     http: Http,
     base: String,
     repository: String,
-    token: String,
+    /// Without one, what is public is asked for.
+    token: Option<String>,
     /// Answers by path.
     known: HashMap<String, (String, Vec<u8>)>,
-    /// Nothing is asked before.
-    rests_until: Option<Moment>,
+    /// Nothing is asked before, and why.
+    rests: Option<(Moment, Fault)>,
 }
 
 /// A workflow, as GitHub lists it.
@@ -62,24 +63,24 @@ struct Entry {
 const REST: u64 = 60;
 
 impl Api {
-    pub(crate) fn new(base: &str, repository: &str, token: &str, limit: Duration) -> Self {
+    pub(crate) fn new(base: &str, repository: &str, token: Option<&str>, limit: Duration) -> Self {
         Self {
             http: Http::new(limit),
             base: base.trim_end_matches('/').to_owned(),
             repository: repository.to_owned(),
-            token: token.to_owned(),
+            token: token.map(str::to_owned),
             known: HashMap::new(),
-            rests_until: None,
+            rests: None,
         }
     }
 
     /// The repository's workflows.
-    pub(crate) fn workflows(&mut self) -> Result<Vec<Listed>, String> {
+    pub(crate) fn workflows(&mut self) -> Result<Vec<Listed>, Fault> {
         Ok(self.get::<List>("actions/workflows?per_page=100")?.workflows)
     }
 
     /// What became of one of them; whether it `has_schedule` decides what is asked.
-    pub(crate) fn remote(&mut self, listed: &Listed, has_schedule: bool) -> Result<Remote, String> {
+    pub(crate) fn remote(&mut self, listed: &Listed, has_schedule: bool) -> Result<Remote, Fault> {
         let runs = format!("actions/workflows/{}/runs?exclude_pull_requests=true", escaped(listed.file()));
         let latest: Runs = self.get(&format!("{runs}&per_page=5"))?;
         let is_scheduled = |entry: &&Entry| entry.event == "schedule";
@@ -103,22 +104,22 @@ impl Api {
     }
 
     /// Switches a workflow on.
-    pub(crate) fn enable(&mut self, file: &str) -> Result<(), String> {
+    pub(crate) fn enable(&mut self, file: &str) -> Result<(), Fault> {
         self.send("PUT", &format!("actions/workflows/{}/enable", escaped(file)), &serde_json::Value::Null)
     }
 
     /// Starts a workflow that listens for `workflow_dispatch`.
-    pub(crate) fn dispatch(&mut self, file: &str, branch: &str) -> Result<(), String> {
+    pub(crate) fn dispatch(&mut self, file: &str, branch: &str) -> Result<(), Fault> {
         let path = format!("actions/workflows/{}/dispatches", escaped(file));
         self.send("POST", &path, &serde_json::json!({ "ref": branch }))
     }
 
     /// Starts the workflows that listen for a `repository_dispatch` of this type.
-    pub(crate) fn dispatch_event(&mut self, event_type: &str) -> Result<(), String> {
+    pub(crate) fn dispatch_event(&mut self, event_type: &str) -> Result<(), Fault> {
         self.send("POST", "dispatches", &serde_json::json!({ "event_type": event_type }))
     }
 
-    fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, String> {
+    fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, Fault> {
         let etag = self.known.get(path).map(|(etag, _)| etag.clone());
         let answer = self.ask("GET", path, etag.as_deref(), &[])?;
         let body = match (answer.status, self.known.get(path)) {
@@ -132,27 +133,25 @@ impl Api {
         };
         serde_json::from_slice(body).map_err(|error| {
             self.known.remove(path);
-            format!("the answer is not what GitHub sends ({error}): {}", shown(&answer.body))
+            Fault::Odd(format!("the answer is not what GitHub sends ({error}): {}", shown(&answer.body)))
         })
     }
 
-    fn send(&mut self, method: &str, path: &str, body: &serde_json::Value) -> Result<(), String> {
+    fn send(&mut self, method: &str, path: &str, body: &serde_json::Value) -> Result<(), Fault> {
         let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
         self.ask(method, path, None, &body).map(drop)
     }
 
-    fn ask(&mut self, method: &str, path: &str, etag: Option<&str>, body: &[u8]) -> Result<Answer, String> {
+    fn ask(&mut self, method: &str, path: &str, etag: Option<&str>, body: &[u8]) -> Result<Answer, Fault> {
         let now = Moment::now();
-        if let Some(until) = self.rests_until.filter(|until| now < *until) {
-            return Err(format!("the rate limit is reached: not asked before {until}"));
+        if let Some((_, fault)) = self.rests.as_ref().filter(|(until, _)| now < *until) {
+            return Err(fault.clone());
         }
         let url = format!("{}/repos/{}/{path}", self.base, self.repository);
-        let bearer = format!("Bearer {}", self.token);
-        let mut headers = vec![
-            ("Accept", "application/vnd.github+json"),
-            ("X-GitHub-Api-Version", "2022-11-28"),
-            ("Authorization", bearer.as_str()),
-        ];
+        let bearer = self.token.as_ref().map(|token| format!("Bearer {token}"));
+        let mut headers =
+            vec![("Accept", "application/vnd.github+json"), ("X-GitHub-Api-Version", "2022-11-28")];
+        headers.extend(bearer.as_ref().map(|bearer| ("Authorization", bearer.as_str())));
         if let Some(etag) = etag {
             headers.push(("If-None-Match", etag));
         }
@@ -161,29 +160,43 @@ impl Api {
         let ask = Ask { method, url: &url, headers: &headers, body, redirects };
         // A kept connection may be closed from the other side at any moment: what must not be lost gets one of its own.
         let answer = if method == "GET" { self.http.ask(ask) } else { Http::new(self.http.limit()).ask(ask) };
-        let answer = answer.map_err(|error| error.to_string())?;
-        self.rests_until = rest(&answer, now);
-        match answer.status {
-            200..=299 | 304 => Ok(answer),
-            status => Err(self.refusal(status, &answer)),
-        }
+        let answer = answer.map_err(|error| match error {
+            HttpError::TimedOut(_) | HttpError::Failed(_) => Fault::Unreachable(error.to_string()),
+            HttpError::Wrong(_) => Fault::Odd(error.to_string()),
+        })?;
+        let until = rest(&answer, now);
+        let fault = self.fault(&answer, until);
+        self.rests = until.map(|until| (until, fault.clone().unwrap_or_else(|| limited(None, until))));
+        fault.map_or(Ok(answer), Err)
     }
 
-    fn refusal(&self, status: u16, answer: &Answer) -> String {
-        let said = shown(&answer.body);
-        match status {
-            401 => format!("401: the token is not accepted: {said}"),
-            403 | 429 if self.rests_until.is_some() => {
-                let until = self.rests_until.unwrap_or_default();
-                format!("{status}: the rate limit is reached: not asked before {until}")
+    /// What is wrong with an answer, if it is none.
+    fn fault(&self, answer: &Answer, rests_until: Option<Moment>) -> Option<Fault> {
+        let (status, said) = (answer.status, shown(&answer.body));
+        let hint =
+            if self.token.is_some() { "" } else { ", and no token is set: GITHUB_TOKEN or `gh auth login`" };
+        Some(match (status, rests_until) {
+            (200..=299 | 304, _) => return None,
+            (403 | 429, Some(until)) => limited(Some(status), until),
+            (401, _) => Fault::Refused(format!("401: the token is not accepted: {said}")),
+            (403, _) => Fault::Refused(format!("403: the token may not do that{hint}: {said}")),
+            (404, _) if self.token.is_none() => {
+                Fault::Refused(format!("404: no {} is public{hint}: {said}", self.repository))
             }
-            403 => format!("403: the token may not do that: {said}"),
-            404 => format!("404: no {} there, or the token may not see it: {said}", self.repository),
-            300..=399 => format!("{status}: redirected, and not followed"),
-            500.. => format!("{status}: GitHub has a problem: {said}"),
-            _ => format!("{status}: {said}"),
-        }
+            (404, _) => {
+                let repository = &self.repository;
+                Fault::Refused(format!("404: no {repository} there, or the token may not see it: {said}"))
+            }
+            (300..=399, _) => Fault::Odd(format!("{status}: redirected, and not followed")),
+            (500.., _) => Fault::Unreachable(format!("{status}: GitHub has a problem: {said}")),
+            _ => Fault::Odd(format!("{status}: {said}")),
+        })
     }
+}
+
+fn limited(status: Option<u16>, until: Moment) -> Fault {
+    let status = status.map(|status| format!("{status}: ")).unwrap_or_default();
+    Fault::Limited(format!("{status}the rate limit is reached: not asked before {until}"))
 }
 
 /// How long GitHub is not to be asked, by its answer.
@@ -236,13 +249,47 @@ mod tests {
         "created_at":"2026-01-01T00:00:00Z","name":"CI"}]}"#;
 
     fn api(server: &StandIn) -> Api {
-        Api::new(&server.url(), "me/it", "s3cret", Duration::from_millis(500))
+        Api::new(&server.url(), "me/it", Some("s3cret"), Duration::from_millis(500))
     }
 
     /// What the API makes of one answer.
     fn refusal(reply: Reply) -> String {
+        fault(reply).to_string()
+    }
+
+    fn fault(reply: Reply) -> Fault {
         let server = StandIn::new(vec![reply]);
         api(&server).workflows().unwrap_err()
+    }
+
+    #[test]
+    fn no_answer_is_told_from_a_refusal() {
+        for reply in [Reply::Silent, Reply::HangUp, Reply::new(500, ""), Reply::new(502, "<html>")] {
+            let fault = fault(reply);
+            assert!(matches!(fault, Fault::Unreachable(_)), "{fault:?}");
+        }
+        let resting = Reply::new(503, "").with("Retry-After", "100");
+        assert!(matches!(fault(resting), Fault::Unreachable(_)));
+        for status in [401, 403, 404] {
+            let fault = fault(Reply::new(status, ""));
+            assert!(matches!(fault, Fault::Refused(_)), "{fault:?}");
+        }
+        assert!(matches!(fault(Reply::new(429, "{\"message\":\"rate limit\"}")), Fault::Limited(_)));
+        assert!(matches!(fault(Reply::new(200, "<html>")), Fault::Odd(_)));
+    }
+
+    #[test]
+    fn without_a_token_what_is_public_is_asked_for() {
+        let server =
+            StandIn::new(vec![Reply::new(200, LIST), Reply::new(404, "{\"message\":\"Not Found\"}")]);
+        let mut api = Api::new(&server.url(), "me/it", None, Duration::from_millis(500));
+        assert_eq!(api.workflows().unwrap().len(), 1);
+        let refused = api.workflows().unwrap_err().to_string();
+        assert!(
+            refused.starts_with("404: no me/it is public, and no token is set: GITHUB_TOKEN or"),
+            "{refused}"
+        );
+        assert!(!server.asked()[0].to_lowercase().contains("authorization"));
     }
 
     #[test]
@@ -303,8 +350,8 @@ mod tests {
         assert_eq!(refusal(Reply::Silent), "no answer within 500ms");
         assert_eq!(refusal(Reply::Slow), "no answer within 500ms");
         assert!(!refusal(Reply::HangUp).is_empty());
-        let mut nobody = Api::new("http://127.0.0.1:1", "me/it", "x", Duration::from_millis(500));
-        assert!(nobody.workflows().unwrap_err().contains("refused"));
+        let mut nobody = Api::new("http://127.0.0.1:1", "me/it", Some("x"), Duration::from_millis(500));
+        assert!(nobody.workflows().unwrap_err().to_string().contains("refused"));
     }
 
     #[test]
@@ -317,9 +364,9 @@ mod tests {
         ] {
             let server = StandIn::new(vec![reply]);
             let mut api = api(&server);
-            let first = api.workflows().unwrap_err();
+            let first = api.workflows().unwrap_err().to_string();
             assert!(first.contains("the rate limit is reached: not asked before 2"), "{first}");
-            assert!(api.workflows().unwrap_err().starts_with("the rate limit is reached"));
+            assert!(api.workflows().unwrap_err().to_string().contains("the rate limit is reached"));
             assert_eq!(server.asked().len(), 1, "it was not asked again");
         }
     }
@@ -334,7 +381,7 @@ mod tests {
         let mut api = api(&server);
         api.enable("a b.yml").unwrap();
         api.dispatch("ci.yml", "main").unwrap();
-        assert_eq!(api.dispatch_event("sync").unwrap_err(), "307: redirected, and not followed");
+        assert_eq!(api.dispatch_event("sync").unwrap_err().to_string(), "307: redirected, and not followed");
         let asked = server.asked();
         assert!(asked[0].starts_with("PUT /repos/me/it/actions/workflows/a%20b.yml/enable "));
         assert!(asked[1].ends_with("\r\n\r\n{\"ref\":\"main\"}"), "{}", asked[1]);

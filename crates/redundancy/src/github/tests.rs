@@ -44,10 +44,26 @@ impl Bench {
         self.check_with(workflow, None)
     }
 
-    fn check_with(&mut self, workflow: Workflow, api: Option<&str>) -> &mut Self {
+    fn check_with(&mut self, workflow: Workflow, fault: Option<Fault>) -> &mut Self {
         self.now = self.now.after(Millis(MINUTE));
-        self.feed(Event::Seen(Seen { workflows: vec![workflow], api: api.map(str::to_owned) }));
+        self.feed(Event::Seen(Seen { workflows: vec![workflow], fault, anonymous: false }));
         self
+    }
+
+    /// Checks each minute until then, while the API tells nothing.
+    fn until(&mut self, time: &str, fault: fn(String) -> Fault) -> &mut Self {
+        let time = Moment::parse(time).unwrap();
+        while self.now < time {
+            self.check_with(workflow(File::Valid(hourly()), None), Some(fault("why".to_owned())));
+        }
+        self
+    }
+
+    /// A check at which GitHub tells of the last run that its schedule started.
+    fn answer(&mut self, scheduled: &str) -> &mut Self {
+        let scheduled = Moment::parse(scheduled);
+        let remote = Remote { state: "active".to_owned(), scheduled, ..Remote::default() };
+        self.check(workflow(File::Valid(hourly()), Some(remote)))
     }
 
     fn unit(&self) -> UnitHealth {
@@ -82,6 +98,133 @@ fn dispatch(enable: bool) -> Deed {
 
 fn local() -> Deed {
     Deed::Local { name: "ci.yml".to_owned() }
+}
+
+/// At 17 minutes past each hour.
+fn hourly() -> Facts {
+    Facts { schedules: vec![("17 * * * *".parse().unwrap(), crate::local::utc())], ..Facts::default() }
+}
+
+fn due(tick: &str) -> Deed {
+    Deed::Due { name: "ci.yml".to_owned(), tick: Moment::parse(tick).unwrap() }
+}
+
+#[test]
+fn while_github_does_not_answer_due_schedules_run_here_once() {
+    let mut bench = Bench::new();
+    bench.answer("2026-11-22T11:18:00Z");
+    bench.until("2026-11-22T12:16:00Z", Fault::Unreachable);
+    assert!(bench.done.is_empty(), "nothing is due");
+    assert_eq!(bench.has_said("API: no answer at 3 checks in a row: due schedules run here"), 1);
+    let note = (Level::Degraded, "API: why; due schedules run here".to_owned());
+    assert_eq!(bench.machine.notes(&bench.settings), [note]);
+    bench.until("2026-11-22T12:50:00Z", Fault::Unreachable);
+    assert_eq!(bench.done, [due("2026-11-22T12:17:00Z")]);
+    assert_eq!(bench.unit().note, "run here for 2026-11-22T12:17:00.000Z: went well");
+    // The companion is started again, and knows.
+    let text = serde_json::to_string(&bench.machine).unwrap();
+    bench.machine = serde_json::from_str(&text).unwrap();
+    bench.until("2026-11-22T14:00:00Z", Fault::Unreachable);
+    assert_eq!(bench.done[1..], [due("2026-11-22T13:17:00Z")]);
+    // GitHub is back and has run neither. It need not, and nothing is run in its place.
+    bench.now = Moment::parse("2026-11-22T14:10:00Z").unwrap();
+    for _ in 0..5 {
+        bench.answer("2026-11-22T11:18:00Z");
+    }
+    assert_eq!((bench.done.len(), bench.unit().level), (2, Level::Healthy));
+    assert_eq!(bench.has_said("API: due schedules are left to GitHub again"), 1);
+    // The next one is its own again.
+    bench.now = Moment::parse("2026-11-22T15:20:00Z").unwrap();
+    bench.answer("2026-11-22T11:18:00Z");
+    assert_eq!(
+        bench.unit().note,
+        "on GitHub the run that was scheduled for 2026-11-22T14:17:00.000Z has not come"
+    );
+}
+
+#[test]
+fn what_github_ran_itself_is_not_run_here() {
+    let mut bench = Bench::new();
+    bench.now = Moment::parse("2026-11-22T12:15:00Z").unwrap();
+    bench.answer("2026-11-22T11:18:00Z");
+    // Two looks without an answer are not enough, and GitHub has run it meanwhile.
+    bench.until("2026-11-22T12:18:00Z", Fault::Unreachable);
+    bench.answer("2026-11-22T12:17:30Z");
+    bench.until("2026-11-22T13:16:00Z", Fault::Unreachable);
+    assert!(bench.done.is_empty(), "{:?}", bench.done);
+    // The companion was stopped for hours, in which GitHub did its work.
+    bench.now = Moment::parse("2026-11-22T20:20:00Z").unwrap();
+    let mut fresh = Bench::new();
+    fresh.now = bench.now;
+    fresh.machine.answered = Moment::parse("2026-11-22T12:00:00Z");
+    fresh.until("2026-11-22T21:10:00Z", Fault::Unreachable);
+    assert!(fresh.done.is_empty(), "{:?}", fresh.done);
+}
+
+#[test]
+fn a_tick_that_github_had_not_started_when_it_went_away_is_made_up_for_after_the_usual_patience() {
+    let mut bench = Bench::new();
+    bench.now = Moment::parse("2026-11-22T12:17:00Z").unwrap();
+    bench.answer("2026-11-22T11:18:00Z");
+    bench.until("2026-11-22T13:16:00Z", Fault::Unreachable);
+    assert!(bench.done.is_empty(), "it may have come late: {:?}", bench.done);
+    bench.until("2026-11-22T13:17:00Z", Fault::Unreachable);
+    assert_eq!(bench.done, [due("2026-11-22T13:17:00Z")], "one run makes up for both");
+}
+
+#[test]
+fn a_refusal_runs_nothing_here_unless_it_is_set() {
+    for fault in [Fault::Refused as fn(String) -> Fault, Fault::Limited, Fault::Odd, Fault::NotAsked] {
+        let mut bench = Bench::new();
+        bench.answer("2026-11-22T11:18:00Z").until("2026-11-22T14:00:00Z", fault);
+        assert!(bench.done.is_empty() && bench.has_said("in a row") == 0, "{:?}", bench.said);
+        assert_eq!(bench.machine.notes(&bench.settings)[0].1, "API: why");
+        let mut bench = Bench::new();
+        bench.settings.on_refusal = Unanswered::Local;
+        bench.answer("2026-11-22T11:18:00Z").until("2026-11-22T14:00:00Z", fault);
+        let is_refusal = matches!(fault(String::new()), Fault::Refused(_) | Fault::Limited(_));
+        assert_eq!(bench.done.len(), if is_refusal { 2 } else { 0 }, "{:?}", bench.said);
+    }
+    let mut bench = Bench::new();
+    bench.settings.when_unreachable = Unanswered::Report;
+    bench.answer("2026-11-22T11:18:00Z").until("2026-11-22T14:00:00Z", Fault::Unreachable);
+    assert!(bench.done.is_empty());
+    let note = &bench.machine.notes(&bench.settings)[0].1;
+    assert_eq!(note, "API: why; nothing is run here, as it is set");
+}
+
+#[test]
+fn what_is_switched_off_or_unknown_on_github_is_not_run_here() {
+    for remote in [None, Some(Remote { state: "disabled_manually".to_owned(), ..Remote::default() })] {
+        let mut bench = Bench::new();
+        bench.check(workflow(File::Valid(hourly()), remote));
+        bench.until("2026-11-22T14:00:00Z", Fault::Unreachable);
+        assert!(bench.done.is_empty());
+    }
+}
+
+#[test]
+fn a_run_in_place_of_github_that_fails_is_unhealthy_until_one_does_not() {
+    let mut bench = Bench::new();
+    bench.outcomes = VecDeque::from([Err("job a: exit code 1".to_owned())]);
+    bench.answer("2026-11-22T11:18:00Z").until("2026-11-22T12:30:00Z", Fault::Unreachable);
+    let unit = bench.unit();
+    assert_eq!(
+        (unit.level, unit.note.as_str()),
+        (Level::Unhealthy, "the run here for 2026-11-22T12:17:00.000Z failed: job a: exit code 1")
+    );
+    assert_eq!(bench.done.len(), 1, "each tick at most once");
+    bench.until("2026-11-22T13:30:00Z", Fault::Unreachable);
+    assert_eq!((bench.done.len(), bench.unit().level), (2, Level::Healthy));
+}
+
+#[test]
+fn what_an_earlier_version_remembered_is_read() {
+    let text = r#"{"api":"401: no","units":{"ci.yml":{"known":true,"note":"valid","trouble":{"since":"2026-11-22T12:00:00Z",
+        "what":"on GitHub run 2 ended with failure","failures":3,"tried":null,"covered":null}}}}"#;
+    let machine: Workflows = serde_json::from_str(text).unwrap();
+    let unit = machine.units(&Github::default()).remove(0);
+    assert_eq!((unit.level, unit.note.as_str()), (Level::Unhealthy, "on GitHub run 2 ended with failure"));
 }
 
 #[test]
@@ -178,10 +321,6 @@ fn one_that_was_switched_off_for_inactivity_is_switched_on() {
 #[test]
 fn a_scheduled_run_that_does_not_come_is_missed() {
     let at = |text: &str| Moment::parse(text).unwrap();
-    let hourly = || Facts {
-        schedules: vec![("17 * * * *".parse().unwrap(), crate::local::utc())],
-        ..Facts::default()
-    };
     let remote = |scheduled: &str| {
         let remote =
             Remote { state: "active".to_owned(), scheduled: Some(at(scheduled)), ..Remote::default() };
@@ -201,7 +340,7 @@ fn a_scheduled_run_that_does_not_come_is_missed() {
     assert_eq!(bench.unit().level, Level::Healthy);
     // A workflow that was made a moment ago has missed nothing.
     let remote = Remote { created_at: Some(bench.now), ..Remote::default() };
-    assert_eq!(missed(&hourly().schedules, &remote, bench.now), None);
+    assert_eq!(missed(&hourly().schedules, &remote, None, bench.now), None);
 }
 
 #[test]
@@ -210,7 +349,7 @@ fn an_api_that_does_not_answer_is_told_once_and_no_failure_of_a_workflow() {
     bench.check(ended(2, "failure"));
     for _ in 0..2 {
         let unseen = workflow(File::Valid(Facts::default()), None);
-        bench.check_with(unseen, Some("401 Unauthorized"));
+        bench.check_with(unseen, Some(Fault::Refused("401 Unauthorized".to_owned())));
     }
     assert_eq!(bench.has_said("API: 401 Unauthorized"), 1);
     assert_eq!(bench.machine.notes(&bench.settings), [(Level::Degraded, "API: 401 Unauthorized".to_owned())]);
@@ -218,7 +357,7 @@ fn an_api_that_does_not_answer_is_told_once_and_no_failure_of_a_workflow() {
     bench.check(ended(3, "success"));
     assert_eq!((bench.has_said("API: it answers again"), bench.unit().level), (1, Level::Healthy));
     let unseen = workflow(File::Valid(Facts::default()), None);
-    bench.check_with(unseen, Some("not asked: no token"));
+    bench.check_with(unseen, Some(Fault::NotAsked("not asked: no repository".to_owned())));
     assert_eq!(bench.machine.notes(&bench.settings)[0].0, Level::Healthy, "as the user set it up");
 }
 

@@ -12,7 +12,7 @@ use globset::Glob;
 use rpm_core::{Env, Millis};
 
 use super::{
-    Deed, File, NOT_ASKED, Remote, Seen, Workflow, Workflows,
+    Deed, Fault, File, Remote, Seen, Workflow, Workflows,
     api::{Api, Listed},
     repository,
 };
@@ -32,7 +32,12 @@ pub(crate) struct Actions {
     stop: Arc<Stop>,
     files: BTreeMap<PathBuf, (Stamp, File)>,
     api: Option<Connected>,
+    /// The last full answer without a token, and when it came.
+    public: Option<(Moment, BTreeMap<String, Option<Remote>>)>,
 }
+
+/// Without a token GitHub answers 60 times an hour. Some are left for others at this address.
+const PUBLIC_BUDGET: u64 = 50;
 
 /// By what it is known that a file has not changed.
 type Stamp = (i64, i64, u64, u64);
@@ -41,8 +46,8 @@ type Stamp = (i64, i64, u64, u64);
 struct Connected {
     at: Moment,
     /// Repository and token.
-    identity: (String, String),
-    api: Result<Api, String>,
+    identity: (String, Option<String>),
+    api: Result<Api, Fault>,
 }
 
 impl World<Workflows> for Actions {
@@ -52,29 +57,29 @@ impl World<Workflows> for Actions {
             return Seen::default();
         }
         let names = self.names();
-        let listed = self.api(now).and_then(Api::workflows);
-        let (listed, mut fault) = match listed {
-            Ok(listed) => (listed, None),
-            Err(reason) => (Vec::new(), Some(reason)),
+        let files: Vec<_> = names.into_iter().map(|name| (self.file(&name), name)).collect();
+        let mut fault = self.api(now).err();
+        let anonymous = self.api.as_ref().is_some_and(|known| known.identity.1.is_none());
+        let requests = 1 + 2 * files.len() as u64;
+        let pace = Millis(3_600_000 * requests / PUBLIC_BUDGET);
+        let known = self.public.take().filter(|(at, _)| anonymous && now.since(*at) < pace);
+        let (at, remotes) = match known {
+            Some(known) if fault.is_none() => known,
+            _ => (now, self.remotes(&files, &mut fault, now)),
         };
-        let mut workflows = Vec::new();
-        for name in names {
-            let file = self.file(&name);
-            let here = listed.iter().find(|listed| listed.file() == name).filter(|_| fault.is_none());
-            let remote = here.map(|listed| self.remote(listed, &file, now)).transpose();
-            let remote = remote.unwrap_or_else(|reason| {
-                fault = Some(reason);
-                None
-            });
-            workflows.push(Workflow { name, file, remote });
+        let remote = |name: &String| remotes.get(name).cloned().flatten();
+        let workflow = |(file, name): (File, String)| Workflow { remote: remote(&name), name, file };
+        let workflows = files.into_iter().map(workflow).collect();
+        if fault.is_none() {
+            self.public = anonymous.then_some((at, remotes));
         }
-        Seen { workflows, api: fault }
+        Seen { workflows, fault, anonymous }
     }
 
     fn perform(&mut self, deed: &Deed) -> Result<String, String> {
         match deed {
             Deed::Dispatch { name, enable } => self.dispatch(name, *enable),
-            Deed::Local { name } => {
+            Deed::Local { name } | Deed::Due { name, .. } => {
                 let path = self.settings.directory.join(name);
                 let limit = self.settings.local_limit.value.into();
                 local::run(&path, &self.root, &self.env, limit, &self.stop)
@@ -85,7 +90,7 @@ impl World<Workflows> for Actions {
 
 impl Actions {
     pub(crate) fn new(settings: Github, root: PathBuf, env: Env, stop: Arc<Stop>) -> Self {
-        Self { settings, root, env, stop, files: BTreeMap::new(), api: None }
+        Self { settings, root, env, stop, files: BTreeMap::new(), api: None, public: None }
     }
 
     /// The watched files: those that are named, and those that a pattern finds.
@@ -125,13 +130,38 @@ impl Actions {
         }
     }
 
-    fn remote(&mut self, listed: &Listed, file: &File, now: Moment) -> Result<Remote, String> {
+    /// What GitHub says of the workflows, by their names; what is missing then is due to `fault`.
+    fn remotes(
+        &mut self,
+        files: &[(File, String)],
+        fault: &mut Option<Fault>,
+        now: Moment,
+    ) -> BTreeMap<String, Option<Remote>> {
+        let listed = match self.api(now).and_then(Api::workflows) {
+            Ok(listed) => listed,
+            Err(reason) => {
+                *fault = Some(reason);
+                return BTreeMap::new();
+            }
+        };
+        let mut remotes = BTreeMap::new();
+        for (file, name) in files {
+            let here = listed.iter().find(|listed| listed.file() == name).filter(|_| fault.is_none());
+            match here.map(|listed| self.remote(listed, file, now)).transpose() {
+                Ok(remote) => drop(remotes.insert(name.clone(), remote)),
+                Err(reason) => *fault = Some(reason),
+            }
+        }
+        remotes
+    }
+
+    fn remote(&mut self, listed: &Listed, file: &File, now: Moment) -> Result<Remote, Fault> {
         let has_schedule = matches!(file, File::Valid(facts) if !facts.schedules.is_empty());
         self.api(now)?.remote(listed, has_schedule)
     }
 
-    /// The API, if there is a repository and a token for it.
-    fn api(&mut self, now: Moment) -> Result<&mut Api, String> {
+    /// The API, if there is a repository.
+    fn api(&mut self, now: Moment) -> Result<&mut Api, Fault> {
         let known = self.api.take();
         let connected = match known {
             Some(known) if now.since(known.at) < IDENTITY_LIFE => known,
@@ -149,15 +179,12 @@ impl Actions {
         let Github { repository, api_url, timeout, .. } = &self.settings;
         let named = repository::name(repository, &self.root, &self.env, &self.stop);
         let token = repository::token(&self.env, &self.stop);
-        let identity = (named.clone().unwrap_or_default(), token.clone().unwrap_or_default());
+        let identity = (named.clone().unwrap_or_default(), token.clone());
         let variable = self.env.get("GITHUB_API_URL").map_or("", String::as_str);
         let base = [api_url.as_str(), variable].into_iter().find(|url| !url.is_empty()).unwrap_or(API);
-        let api = match (named, &token) {
-            (Err(reason), _) => Err(format!("{NOT_ASKED}: {reason}")),
-            (_, None) => Err(format!(
-                "{NOT_ASKED}: no token: set GITHUB_TOKEN or log in with `gh auth login`; only files are checked"
-            )),
-            (Ok(name), Some(token)) => Ok(Api::new(base, &name, token, timeout.value.into())),
+        let api = match named {
+            Err(reason) => Err(Fault::NotAsked(format!("not asked: {reason}"))),
+            Ok(name) => Ok(Api::new(base, &name, token.as_deref(), timeout.value.into())),
         };
         Connected { at: now, identity, api }
     }
@@ -169,19 +196,20 @@ impl Actions {
             "" => repository::branch(&self.root, &self.stop),
             branch => Ok(branch.to_owned()),
         };
-        let api = self.api(Moment::now())?;
+        let told = |fault: Fault| fault.to_string();
+        let api = self.api(Moment::now()).map_err(told)?;
         if enable {
-            api.enable(name)?;
+            api.enable(name).map_err(told)?;
         }
         match file {
             File::Valid(facts) if facts.workflow_dispatch => {
                 let branch = branch?;
-                api.dispatch(name, &branch)?;
+                api.dispatch(name, &branch).map_err(told)?;
                 Ok(format!("workflow_dispatch asked for on {branch}"))
             }
             File::Valid(facts) => match facts.repository_dispatch {
                 Some(event_type) => {
-                    api.dispatch_event(&event_type)?;
+                    api.dispatch_event(&event_type).map_err(told)?;
                     Ok(format!("repository_dispatch {event_type:?} asked for"))
                 }
                 None => Err("it listens for neither workflow_dispatch nor repository_dispatch".to_owned()),
@@ -189,7 +217,7 @@ impl Actions {
             // GitHub has the version of its last push, which may be a good one.
             File::Invalid(_) | File::Missing => {
                 let branch = branch?;
-                api.dispatch(name, &branch)?;
+                api.dispatch(name, &branch).map_err(told)?;
                 Ok(format!("workflow_dispatch asked for on {branch}, of the version that GitHub has"))
             }
         }
@@ -247,7 +275,7 @@ mod tests {
         let (_directory, mut actions) = actions(&[], &[("GITHUB_TOKEN", "t0ken")], &["a.yml"]);
         fs::remove_dir(&actions.settings.directory).unwrap();
         let seen = actions.look(&Workflows::default(), Moment(0));
-        assert!(seen.workflows.is_empty() && seen.api.is_none(), "and nobody to ask");
+        assert!(seen.workflows.is_empty() && seen.fault.is_none(), "and nobody to ask");
     }
 
     #[test]
@@ -260,18 +288,37 @@ mod tests {
     }
 
     #[test]
-    fn without_a_token_only_files_are_looked_at() {
-        // No `gh` either: PATH is that of the test, but HOME is not needed to find none in a scratch directory.
+    fn without_a_repository_only_files_are_looked_at() {
         let (_directory, mut actions) = actions(&[("a.yml", DISPATCHED)], &[], &["a.yml"]);
-        actions.env.set("PATH", "/nonexistent");
-        actions.api = Some(Connected {
-            at: Moment(0),
-            identity: (String::new(), String::new()),
-            api: Err(format!("{NOT_ASKED}: no token")),
-        });
+        actions.env.set("GITHUB_REPOSITORY", "no repository");
         let seen = actions.look(&Workflows::default(), Moment(1));
-        assert_eq!(seen.api.as_deref(), Some("not asked: no token"));
+        assert!(matches!(seen.fault, Some(Fault::NotAsked(_))), "{:?}", seen.fault);
         assert!(matches!(seen.workflows[0].file, File::Valid(_)) && seen.workflows[0].remote.is_none());
+    }
+
+    #[test]
+    fn without_a_token_the_public_api_is_asked_as_often_as_it_answers() {
+        let list = r#"{"workflows":[{"path":".github/workflows/a.yml","state":"active","created_at":null}]}"#;
+        let runs = r#"{"workflow_runs":[]}"#;
+        let replies = [list, runs, list, runs].map(|body| Reply::new(200, body));
+        let server = StandIn::new(replies.into());
+        let env = [("GITHUB_API_URL", &*server.url()), ("GH_TOKEN", "")];
+        let (_directory, mut actions) = actions(&[("a.yml", DISPATCHED)], &env, &["a.yml"]);
+        let named = (repository::name("", &actions.root, &actions.env, &actions.stop).unwrap(), None);
+        let api = Api::new(&server.url(), "me/it", None, std::time::Duration::from_secs(10));
+        actions.api = Some(Connected { at: Moment(0), identity: named, api: Ok(api) });
+        let mut look = |at| {
+            actions.api.as_mut().unwrap().at = Moment(at);
+            actions.look(&Workflows::default(), Moment(at))
+        };
+        for at in [1, 60_001, 200_001] {
+            let seen = look(at);
+            assert!(seen.anonymous && seen.fault.is_none(), "{:?}", seen.fault);
+            assert_eq!(seen.workflows[0].remote.as_ref().unwrap().state, "active");
+        }
+        assert_eq!(server.asked().len(), 2, "three requests in 216 s at most");
+        assert!(look(216_001).fault.is_none());
+        assert_eq!(server.asked().len(), 4);
     }
 
     #[test]
