@@ -179,6 +179,88 @@ fn a_check_of_functions_neither_pushes_nor_sends_what_they_would() {
     assert!(manifest.contains("lost"), "{manifest}");
 }
 
+/// A repository with a workflow that is due every minute and writes its pid, in front of an API that is not there.
+fn away(settings: &str) -> Rpm {
+    let rpm = Rpm::new();
+    rpm.write(
+        "repo/.github/workflows/sync.yml",
+        &format!(
+            "on:\n  schedule:\n    - cron: '* * * * *'\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      \
+             - run: echo $$ >> {}; exec sleep $REST\n        env:\n          REST: ${{{{ vars.REST }}}}\n",
+            rpm.path("ran.txt").display()
+        ),
+    );
+    let toml = format!(
+        "[files]\nlogs = \"logs\"\nstate = \"state\"\n[pm2]\nenabled = false\n[netlify]\nenabled = false\n[github]\n\
+         interval = \"1m\"\nfailure_threshold = 1\nworkflows = [\"sync.yml\"]\nrepository = \"me/it\"\n\
+         api_url = \"http://127.0.0.1:1\"\n{settings}"
+    );
+    rpm.write("repo/redundancy.toml", &toml);
+    for args in [&["init", "--quiet"][..], &["add", "-A"], &["commit", "--quiet", "-m", "first"]] {
+        let who = ["-c", "user.name=Octo", "-c", "user.email=octo@example.org"];
+        let status = Command::new("git").current_dir(rpm.path("repo")).args(who).args(args).status().unwrap();
+        assert!(status.success(), "git {args:?}");
+    }
+    rpm
+}
+
+/// The ticks that were run, as the log has them.
+fn ticks(rpm: &Rpm) -> Vec<String> {
+    let log = rpm.read("repo/logs/github.log");
+    let lines = log.lines().filter_map(|line| line.split("sync.yml: due at ").nth(1));
+    lines.map(|line| line.split(',').next().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn a_schedule_that_is_due_while_github_is_away_runs_here_and_each_tick_once() {
+    let rpm = away("");
+    let check = |rest: &str| {
+        let mut command = rpm.command("redundancy github check --config repo/redundancy.toml");
+        command.env("REST", rest).env("GITHUB_TOKEN", "a-token-of-nothing");
+        Running::start(command)
+    };
+    check("0").output().ends_with(1);
+    // As if that had been a while ago: there is a tick since.
+    let mut state: serde_json::Value = serde_json::from_str(&rpm.read("repo/state/github.json")).unwrap();
+    state["machine"]["away"]["since"] = "2026-01-01T00:00:00Z".into();
+    rpm.write("repo/state/github.json", &state.to_string());
+    let companion = check("600");
+    wait_until("the run", || rpm.read("ran.txt").ends_with('\n'));
+    // It dies in the middle of the run.
+    companion.signal(Signal::SIGKILL);
+    let pid = rpm.read("ran.txt").lines().next().and_then(|pid| pid.parse().ok()).unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    companion.output();
+    for _ in 0..3 {
+        check("0").output().ends_with(1).says("due schedules run here");
+    }
+    let ran = ticks(&rpm);
+    let mut distinct = ran.clone();
+    distinct.dedup();
+    assert_eq!(ran, distinct, "no tick twice");
+    assert_eq!(rpm.read("ran.txt").lines().count(), ran.len());
+    rpm.run("redundancy status --config repo/redundancy.toml").says("API: ").says("; due schedules run here");
+}
+
+#[test]
+fn a_schedule_that_is_due_while_github_is_away_is_only_reported_if_set() {
+    let rpm = away("when_unreachable = \"report\"\n");
+    let mut command = rpm.command("redundancy github check --config repo/redundancy.toml");
+    command.env("GITHUB_TOKEN", "a-token-of-nothing");
+    Running::start(command).output().ends_with(1).says("nothing is run here, as it is set");
+    assert!(ticks(&rpm).is_empty() && !rpm.path("ran.txt").exists());
+}
+
+#[test]
+fn an_emergency_of_which_a_recovery_failed_says_so_by_its_exit_code() {
+    let rpm = quick(&["one"]);
+    // No daemon: the recovery of processes fails, and that of workflows, which comes last, has nothing to do.
+    let settings =
+        QUICK.replace("[github]\nenabled = false", "[github]\nenabled = true\nworkflows = [\"never.yml\"]");
+    rpm.write("redundancy.toml", &settings);
+    rpm.fails("redundancy emergency").complains("pm2: nobody listens on ").says("github: ");
+}
+
 #[test]
 fn a_large_log_is_rotated_by_the_daemon() {
     let rpm = quick(&[]);

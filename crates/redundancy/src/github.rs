@@ -160,6 +160,11 @@ impl Workflows {
         self.units.is_empty()
     }
 
+    /// Whether the file of a workflow has been there once.
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.units.get(name).is_some_and(|unit| unit.known)
+    }
+
     fn look(&mut self, settings: &Github, seen: Seen, now: Moment, steps: &mut Steps) {
         let Seen { workflows, fault, anonymous } = seen;
         if fault != self.fault {

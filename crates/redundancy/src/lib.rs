@@ -340,12 +340,21 @@ impl Redundancy {
             Part::Pm2 => self.processes().order(vec![processes::Deed::StartAnew]),
             Part::Github => {
                 let mut watch = self.workflows();
-                let names = watch.world.names().into_iter();
+                let memory = watch.memory();
+                // What was never there cannot be recovered.
+                let names: Vec<_> = watch.world.names();
+                let names = names
+                    .into_iter()
+                    .filter(|name| self.config.github.directory.join(name).exists() || memory.knows(name));
                 watch.order(names.map(|name| github::Deed::Local { name }).collect())
             }
             Part::Netlify => {
                 let mut watch = self.functions();
-                let mut deeds = vec![watch.memory().regeneration()];
+                let memory = watch.memory();
+                let mut deeds = Vec::new();
+                if self.config.netlify.directory.is_dir() || !memory.is_empty() {
+                    deeds.push(memory.regeneration());
+                }
                 if self.config.netlify.auto_deploy {
                     deeds.push(netlify::Deed::Deploy);
                 }
