@@ -41,6 +41,7 @@ mod terminal;
 mod tls;
 mod tree;
 mod trust;
+mod two_owners;
 mod verbs;
 mod watch;
 mod workflow;

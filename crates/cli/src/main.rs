@@ -7,6 +7,7 @@ mod act;
 mod apps;
 mod args;
 mod context;
+mod crowd;
 mod deploy;
 mod doctor;
 mod extensions;

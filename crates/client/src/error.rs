@@ -29,6 +29,15 @@ pub enum ConnectError {
         /// The environment variable that names another home.
         variable: &'static str,
     },
+    /// The daemon of the original PM2 runs in this home, so that a second owner would run every app twice.
+    #[error(
+        "PM2's own daemon runs in {} and manages the apps there: end it first with that installation's `pm2 kill` (after `pm2 save`), or use another home",
+        home.display()
+    )]
+    OtherOwner {
+        /// The directory in which `rpc.sock` answers.
+        home: PathBuf,
+    },
     /// Anything else.
     #[error("cannot connect to {}: {source}", socket.display())]
     Io {

@@ -19,4 +19,4 @@ mod spawn;
 
 pub use connection::{Connection, Replies};
 pub use error::{ClientError, ConnectError, SpawnError};
-pub use spawn::{READY, READY_FD, connect, connect_or_spawn, prepare_home};
+pub use spawn::{READY, READY_FD, connect, connect_or_spawn, prepare_home, refuse_other_owner};

@@ -7,6 +7,7 @@ use std::{
         fd::{AsRawFd, OwnedFd},
         unix::{
             fs::{DirBuilderExt, OpenOptionsExt},
+            net::UnixStream,
             process::CommandExt,
         },
     },
@@ -24,7 +25,7 @@ use rpm_core::{
     protocol::{DAEMON_VERB, NOTIFY_SOCKET},
 };
 
-use crate::{Connection, SpawnError};
+use crate::{ConnectError, Connection, SpawnError};
 
 /// The variable with the number of the descriptor on which the daemon says that it listens.
 pub const READY_FD: &str = "RPM_READY_FD";
@@ -40,8 +41,23 @@ const READY_LIMIT_MS: u16 = 30_000;
 /// Where a daemon died its successor is started first: what it takes over is there, even if nobody looks after it.
 pub fn connect(home: &Home) -> Result<Option<Connection>, SpawnError> {
     match Connection::connect(home)? {
-        None if has_died(home) => connect_or_spawn(home, || {}).map(|(connection, _)| Some(connection)),
-        found => Ok(found.map(Connection::starting_successors)),
+        Some(connection) => Ok(Some(connection.starting_successors())),
+        None => {
+            refuse_other_owner(home.root())?;
+            if !has_died(home) {
+                return Ok(None);
+            }
+            connect_or_spawn(home, || {}).map(|(connection, _)| Some(connection))
+        }
+    }
+}
+
+/// Fails if the daemon of the original PM2 runs in the directory `home`: its `rpc.sock` accepts a connection. The file
+/// alone proves nothing, because a daemon that was killed leaves it.
+pub fn refuse_other_owner(home: &Path) -> Result<(), ConnectError> {
+    match UnixStream::connect(home.join("rpc.sock")) {
+        Ok(_) => Err(ConnectError::OtherOwner { home: home.to_owned() }),
+        Err(_) => Ok(()),
     }
 }
 
@@ -75,8 +91,12 @@ pub fn connect_or_spawn(home: &Home, announce: impl FnOnce()) -> Result<(Connect
     }
 }
 
-/// Makes the directories that must be there before a daemon is, closed to other users.
+/// Makes the directories that must be there before a daemon is, closed to other users. Everything that writes into the
+/// home begins here, so that it fails in a home that the daemon of the original PM2 owns.
 pub fn prepare_home(home: &Home) -> Result<(), SpawnError> {
+    if Connection::connect(home)?.is_none() {
+        refuse_other_owner(home.root())?;
+    }
     for path in [home.root(), &home.state_dir()] {
         DirBuilder::new()
             .recursive(true)

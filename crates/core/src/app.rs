@@ -539,12 +539,22 @@ pub enum Instances {
 }
 
 impl Instances {
-    /// How many processes that is on a machine with `cpus`.
+    /// The largest number of processes of one app, wherever the number comes from.
+    pub const MAX: u32 = 65_535;
+
+    /// Whether the declared number is within [`Self::MAX`].
+    pub fn is_allowed(self) -> bool {
+        let (Self::Count(number) | Self::Cpus { less: number }) = self;
+        number <= Self::MAX
+    }
+
+    /// The number of processes on a machine with `cpus`, at most [`Self::MAX`] even if an old dump declares more.
     pub fn resolve(self, cpus: u32) -> u32 {
-        match self {
+        let count = match self {
             Self::Count(count) => count,
             Self::Cpus { less } => cpus.saturating_sub(less).max(1),
-        }
+        };
+        count.min(Self::MAX)
     }
 }
 

@@ -451,6 +451,14 @@ pub enum Failure {
     /// `scale` of a name that is not there.
     #[error("Application {0} not found")]
     UnknownApp(String),
+    /// More processes than one app may have.
+    #[error("{app}: {count} processes are more than one app may have: at most {}", crate::Instances::MAX)]
+    TooMany {
+        /// The app's name.
+        app: String,
+        /// The number of processes that the request would lead to.
+        count: u64,
+    },
     /// `scale` to what there is.
     #[error("Nothing to do")]
     NothingToDo,

@@ -63,6 +63,7 @@ use crate::{
     strays::Strays,
     table::{Replies, Table},
     timers::Timers,
+    verbs::Growths,
     watch::Watcher,
 };
 
@@ -160,6 +161,8 @@ pub(crate) struct God {
     checked: mpsc::UnboundedSender<update::Checked>,
     /// What is to be fed to the machines, in order.
     queue: VecDeque<(ProcessId, Event)>,
+    /// Processes that are still to be created, where one request asks for many.
+    pub(crate) growths: Growths,
     /// Deadlines on the monotonic clock, milliseconds.
     deadlines: Timers,
     /// Ticks of schedules on the wall clock, milliseconds.
@@ -239,6 +242,7 @@ impl God {
             update: None,
             checked,
             queue: VecDeque::new(),
+            growths: Growths::default(),
             deadlines: Timers::default(),
             ticks: Timers::default(),
             places: Places::default(),
@@ -306,7 +310,7 @@ impl God {
                 () = sleep_until(deadline), if deadline.is_some() => god.fire_deadlines(),
                 () = sleep_until(god.next_check), if god.next_check.is_some() => god.check_limits(),
                 jumped = alarm.rings() => god.fire_ticks(jumped?),
-                () = tokio::task::yield_now(), if !god.queue.is_empty() || god.may_admit() => {}
+                () = tokio::task::yield_now(), if god.has_work() => {}
             }
         }
     }
@@ -333,7 +337,9 @@ impl God {
     fn work(&mut self) {
         let began = Instant::now();
         // What somebody wants comes before those who wait: a stop of all lets nobody in.
-        while let Some((id, event)) = self.queue.pop_front().or_else(|| self.next_admitted()) {
+        while let Some((id, event)) =
+            self.take_next().or_else(|| self.grow()).or_else(|| self.next_admitted())
+        {
             self.feed(id, event);
             if began.elapsed() > SLICE {
                 break;
@@ -343,6 +349,16 @@ impl God {
         if self.kinship.as_ref().is_some_and(|look| self.queue.is_empty() || look.is_stale()) {
             self.kinship = None;
         }
+    }
+
+    /// The event that is due next.
+    pub(crate) fn take_next(&mut self) -> Option<(ProcessId, Event)> {
+        self.queue.pop_front()
+    }
+
+    /// Whether the queue was left for the next slice, or something can be put into it.
+    fn has_work(&self) -> bool {
+        !self.queue.is_empty() || !self.growths.is_empty() || self.may_admit()
     }
 
     /// Notes what is new about a process.
@@ -530,6 +546,7 @@ impl God {
     /// Deletes every process; the loop ends when the last is gone.
     pub(crate) fn stop_all(&mut self) {
         self.ending.get_or_insert_default();
+        self.growths.clear();
         let ids: Vec<_> = self.table.iter().map(|process| process.id).collect();
         for &id in &ids {
             self.hurry_retired(id);

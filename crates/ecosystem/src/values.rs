@@ -24,7 +24,7 @@ pub(crate) struct Mismatch {
 pub(crate) type Read<T> = Result<T, Mismatch>;
 
 /// More processes than any machine of today runs of one app: a slip of the pen.
-const MAX_INSTANCES: i64 = 65_535;
+const MAX_INSTANCES: i64 = Instances::MAX as i64;
 
 /// A schedule, or the word that switches one off.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,7 +5,7 @@ mod plan;
 use clap::Args;
 use rpm_client::Connection;
 use rpm_core::{
-    Selector,
+    ProcessInfo, Selector,
     protocol::{Act, Action, Existing, Reply, Request, Scale, ScaleTo, StartApps},
 };
 
@@ -15,6 +15,7 @@ use crate::{
     act,
     apps::Declared,
     context::{self, Context},
+    crowd,
     failure::Failure,
     max_parallel,
 };
@@ -83,6 +84,7 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
     if dry_run {
         return Err(Failure::Exit(WOULD_CHANGE));
     }
+    confirm_many(&mut context, &plan, &present)?;
     let mut connection = match connection {
         Some(connection) => connection,
         None => context.connect_or_spawn()?,
@@ -93,6 +95,20 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
         failed |= !carry_out(&mut context, &mut connection, &declared, step)?;
     }
     if failed { Err(Failure::Said) } else { Ok(()) }
+}
+
+/// Asks before an app gets very many processes, and before the first step is done.
+fn confirm_many(context: &mut Context, plan: &Plan, present: &[ProcessInfo]) -> Result<(), Failure> {
+    for step in &plan.steps {
+        let (name, count) = match step {
+            Step::Start(app) | Step::Restart { app, .. } => (&app.name, crowd::declared(app)),
+            Step::Scale { name, to, .. } => (name, u64::from(*to)),
+            Step::Remove(_) | Step::Wake(_) | Step::Keep(_) => continue,
+        };
+        let there = present.iter().filter(|info| info.spec.name == *name).count() as u64;
+        crowd::confirm(context, name, there, count)?;
+    }
+    Ok(())
 }
 
 /// Does one step. False if a process failed, which has been said then.

@@ -29,6 +29,11 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
     if !file.exists() {
         return Err(Failure::Error(format!("File {} not found", file.display())));
     }
+    // What PM2's daemon runs there would run twice. A link is followed to the home that it leads to.
+    let found = file.canonicalize().unwrap_or_else(|_| file.clone());
+    for home in [file.parent(), found.parent()].into_iter().flatten() {
+        rpm_client::refuse_other_owner(home)?;
+    }
     let mut connection = context.connect_or_spawn()?;
     restore(&mut context, &mut connection, Some(&file))?;
     context.show_list(Some(&mut connection))

@@ -54,9 +54,9 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
     }
     // Until nobody reads, or Ctrl-C. The daemon may come and go meanwhile.
     while !context.out.is_broken() {
+        let mut connection = context.connect()?;
         let date = Local::now().to_rfc3339_opts(SecondsFormat::Secs, false);
         context.out.text(&format!("{CLEAR}Last refresh:  {date}\n"));
-        let mut connection = context.connect()?;
         context.show_list(connection.as_mut())?;
         thread::sleep(REFRESH);
     }

@@ -1,10 +1,16 @@
 //! `scale`: makes the processes of an app more or fewer.
 
 use clap::Args;
+use rpm_client::Connection;
 use rpm_core::protocol::{Action, Failure as Refusal, Reply, Request, Scale, ScaleTo};
 
 use super::{Invocation, Verb};
-use crate::{act, failure::Failure};
+use crate::{
+    act,
+    context::{self, Context},
+    crowd,
+    failure::Failure,
+};
 
 pub(super) const VERB: Verb = Verb {
     name: "scale",
@@ -29,6 +35,7 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
     let to = parse(&number)
         .ok_or_else(|| Failure::Error(format!("{number:?} is no number of processes: expected 4 or +2")))?;
     let Some(mut connection) = context.connect()? else { return Err(Refusal::UnknownApp(app).into()) };
+    confirm(&mut context, &mut connection, &app, to)?;
     let mut failed = false;
     for reply in connection.request(&Request::Scale(Scale { app, to }))? {
         match reply? {
@@ -53,6 +60,24 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
         return Err(Failure::Said);
     }
     context.show_list(Some(&mut connection))
+}
+
+/// Asks before an app gets very many processes. The present number is read only where it matters.
+fn confirm(
+    context: &mut Context,
+    connection: &mut Connection,
+    app: &str,
+    to: ScaleTo,
+) -> Result<(), Failure> {
+    if matches!(to, ScaleTo::Exactly(count) if !crowd::is_many(count.into())) {
+        return Ok(());
+    }
+    let present = context::rows(connection)?.iter().filter(|row| row.name == app).count() as u64;
+    let count = match to {
+        ScaleTo::Exactly(count) => count.into(),
+        ScaleTo::Add(more) => present + u64::from(more),
+    };
+    if present == 0 { Ok(()) } else { crowd::confirm(context, app, present, count) }
 }
 
 fn parse(number: &str) -> Option<ScaleTo> {

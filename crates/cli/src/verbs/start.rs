@@ -23,6 +23,7 @@ use crate::{
     act,
     apps::{self, Declared},
     context::{self, Context},
+    crowd,
     failure::Failure,
     foreground::{self, Manner},
     max_parallel, written,
@@ -203,6 +204,7 @@ pub(super) fn script(
         app.exec_mode.as_str(),
         if instances == 1 { "" } else { "s" }
     );
+    confirm_many(context, connection, std::slice::from_ref(&*app))?;
     let existing = if context.options.force { Existing::Duplicate } else { Existing::Refuse };
     let request = StartApps {
         apps: vec![*app],
@@ -261,6 +263,7 @@ pub(super) fn apps(
     apps: Vec<AppSpec>,
     action: Action,
 ) -> Result<(), Failure> {
+    confirm_many(context, connection, &apps)?;
     max_parallel::set(context, connection)?;
     let rows = context::rows(connection)?;
     let absent: Vec<_> = apps
@@ -301,6 +304,20 @@ pub(super) fn apps(
         context.out.info(&format!("App [{}] launched ({count} instances)", printable(&name)));
     }
     if failed { Err(Failure::Said) } else { Ok(()) }
+}
+
+/// Asks before an app gets very many processes. The present number is read only if an app declares many.
+fn confirm_many(context: &mut Context, connection: &mut Connection, apps: &[AppSpec]) -> Result<(), Failure> {
+    let many: Vec<_> = apps.iter().filter(|app| crowd::is_many(crowd::declared(app))).collect();
+    if many.is_empty() {
+        return Ok(());
+    }
+    let rows = context::rows(connection)?;
+    for app in many {
+        let present = rows.iter().filter(|row| row.name == app.name).count() as u64;
+        crowd::confirm(context, &app.name, present, crowd::declared(app))?;
+    }
+    Ok(())
 }
 
 fn echo(context: &mut Context, action: Action, targets: &[ProcessRef]) {

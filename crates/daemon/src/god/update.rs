@@ -87,6 +87,7 @@ impl God {
     pub(super) fn hand_over_if_due(&mut self, inbox: &mut mpsc::Receiver<crate::ipc::Received>) {
         let is_due = self.update.as_ref().is_some_and(|update| update.is_fit)
             && self.queue.is_empty()
+            && self.growths.is_empty()
             && !self.rotator.is_busy()
             && self.table.retired().next().is_none()
             && !self.table.iter().any(|process| process.second.is_some())

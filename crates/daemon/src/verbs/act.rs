@@ -8,7 +8,7 @@ use rpm_core::{
 };
 use serde_json::{Map, Value};
 
-use super::refuse;
+use super::{grow::check_declared, refuse};
 use crate::{
     god::{Change, God, check_watch, reply},
     machine::Event,
@@ -40,7 +40,8 @@ impl God {
             for process in ids.iter().filter_map(|&id| self.table.get(id)) {
                 match patched(&process.spec, &act.patch) {
                     Ok(spec) => {
-                        if let Err(failure) = check_watch(&spec) {
+                        let checked = check_watch(&spec).and_then(|()| check_declared(&spec));
+                        if let Err(failure) = checked {
                             return refuse(replies, failure);
                         }
                         changed.insert(process.id, Arc::new(spec));
@@ -48,6 +49,9 @@ impl God {
                     Err(error) => return refuse(replies, Failure::BadRequest(error.to_string())),
                 }
             }
+        }
+        if matches!(act.action, Action::Stop | Action::Delete) {
+            self.stop_growing(&ids);
         }
         self.announce(&ids, replies);
         let env = act.env.clone().map(Arc::new);
@@ -88,6 +92,7 @@ impl God {
 
     /// Stops and forgets all, then ends the daemon. The answer is complete when all that is done.
     pub(crate) fn kill(&mut self, replies: Replies) {
+        self.growths.clear();
         let ids: Vec<_> = self.table.iter().map(|process| process.id).collect();
         self.announce(&ids, &replies);
         for &id in &ids {

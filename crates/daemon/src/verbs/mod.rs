@@ -3,10 +3,13 @@
 mod act;
 mod environment;
 mod files;
+mod grow;
 mod message;
 mod run;
 mod scale;
 mod start;
+
+pub(crate) use self::grow::Growths;
 
 use std::sync::Arc;
 

@@ -7,7 +7,11 @@ use rpm_core::{
     protocol::{Existing, Failure, Reply, StartApps},
 };
 
-use super::{Declaration, cpus, refuse, unique_id};
+use super::{
+    cpus,
+    grow::{Copies, check_count, check_declared},
+    refuse, unique_id,
+};
 use crate::{
     god::{Change, God, check_watch, reply},
     machine::Event,
@@ -22,7 +26,9 @@ impl God {
         }
         let StartApps { apps, env, existing, update_env } = request;
         // Before the first process is touched.
-        if let Some(failure) = apps.iter().find_map(|app| check_watch(app).err()) {
+        if let Some(failure) =
+            apps.iter().find_map(|app| check_watch(app).and_then(|()| self.check_growth(app, existing)).err())
+        {
             return refuse(replies, failure);
         }
         if let Err(failure) = self.check_dependencies(&apps) {
@@ -90,6 +96,8 @@ impl God {
     /// Makes the processes of an app as many as it declares, where it declares a number.
     fn fit(&mut self, ids: &[ProcessId], spec: &Arc<AppSpec>, env: &Arc<Env>, replies: &Replies) {
         let Some(instances) = spec.instances else { return };
+        // An earlier request may still be creating processes; this one counts instead.
+        self.growths.cancel(&spec.name);
         let wanted = instances.resolve(cpus()) as usize;
         for &id in ids.iter().skip(wanted) {
             self.order(id, Event::Release, replies);
@@ -99,16 +107,21 @@ impl God {
 
     /// Creates the instances of an app beyond the first `present`.
     fn create_instances(&mut self, spec: &Arc<AppSpec>, env: &Arc<Env>, present: u32, replies: &Replies) {
-        let unique_id = unique_id();
         let wanted = spec.instances.map_or(1, |instances| instances.resolve(cpus()));
-        for _ in present..wanted {
-            let declaration = Declaration {
-                spec: Arc::clone(spec),
-                base_env: Arc::clone(env),
-                unique_id: Arc::clone(&unique_id),
-                naming: None,
-            };
-            self.create(declaration, spec.starts_when_declared().then_some(Cause::User), replies);
-        }
+        let copies = Copies {
+            spec: Arc::clone(spec),
+            base_env: Arc::clone(env),
+            unique_id: unique_id(),
+            cause: spec.starts_when_declared().then_some(Cause::User),
+        };
+        self.create_copies(copies, wanted.saturating_sub(present), replies);
+    }
+
+    /// Fails if the app would have too many processes; `start --force` adds to those that are there.
+    fn check_growth(&self, app: &AppSpec, existing: Existing) -> Result<(), Failure> {
+        check_declared(app)?;
+        let wanted = app.instances.map_or(1, |instances| instances.resolve(cpus()));
+        let present = if existing == Existing::Duplicate { self.table.named(&app.name).count() } else { 0 };
+        check_count(&app.name, u64::from(wanted) + present as u64)
     }
 }
