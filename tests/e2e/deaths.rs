@@ -72,3 +72,105 @@ fn during_a_restart() {
 fn during_a_reload_that_overlaps() {
     die_everywhere(r#", "reload": "overlap", "ready": "log:up""#, "reload app");
 }
+
+/// Kills the daemon as soon as the journal has `record`.
+fn kill_at(rpm: &Rpm, record: &str) {
+    let daemon = rpm.daemon().unwrap();
+    let journal = rpm.home().join("state/journal");
+    wait_until(record, || fs::read_to_string(&journal).is_ok_and(|text| text.contains(record)));
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(daemon), nix::sys::signal::SIGKILL).unwrap();
+    rpm.wait_daemon_gone(daemon);
+}
+
+#[test]
+fn a_reload_whose_runs_have_both_ended_names_neither() {
+    let rpm = Rpm::new();
+    rpm.script("app.sh", "while :; do read -rt 60; done");
+    let app = r#"{"name": "app", "script": "app.sh", "reload": "overlap", "min_uptime": 3600000}"#;
+    rpm.write("app.json", &format!(r#"{{"apps": [{app}]}}"#));
+    rpm.ok("start app.json");
+    let old = rpm.entry("app").pid();
+    let reload = Running::start(rpm.command("reload app"));
+    kill_at(&rpm, r#""new":{"pid""#);
+    drop(reload.output());
+    let runs: Vec<i32> = rpm.children().into_iter().collect();
+    assert!(runs.len() == 2 && runs.contains(&old), "{runs:?}");
+    // The new run has not been up for long enough: the reload goes on.
+    rpm.ok("ping");
+    assert_eq!((rpm.entry("app").pid(), rpm.children().len()), (old, 2));
+    let daemon = rpm.daemon().unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(daemon), nix::sys::signal::SIGKILL).unwrap();
+    rpm.wait_daemon_gone(daemon);
+    for run in runs {
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(run), nix::sys::signal::SIGKILL).unwrap();
+    }
+    wait_until("the end of both runs", || rpm.children().is_empty());
+    rpm.ok("ping");
+    rpm.wait_where("app", "a run that lives", |entry| {
+        entry.status() == "online" && rpm.children().contains(&entry.pid())
+    });
+    rpm.ok("stop app");
+    assert_eq!(rpm.entry("app").status(), "stopped");
+    rpm.ok("kill");
+}
+
+#[test]
+fn workers_that_a_dead_daemon_takes_along_in_a_reload_are_started() {
+    let rpm = Rpm::new();
+    rpm.write("idle.js", "setInterval(() => {}, 1000000);");
+    let app = r#"{"name": "app", "script": "idle.js", "exec_mode": "cluster", "min_uptime": 3600000, "max_restarts": 1}"#;
+    rpm.write("app.json", &format!(r#"{{"apps": [{app}]}}"#));
+    rpm.ok("start app.json");
+    let reload = Running::start(rpm.command("reload app"));
+    kill_at(&rpm, r#""new":{"pid""#);
+    drop(reload.output());
+    wait_until("the end of the workers", || rpm.children().is_empty());
+    rpm.ok("ping");
+    // Neither end is an unstable restart, of which one is too many.
+    rpm.wait_where("app", "a worker that lives", |entry| {
+        entry.status() == "online" && rpm.children().contains(&entry.pid())
+    });
+    rpm.ok("delete app");
+    rpm.ok("kill");
+}
+
+#[test]
+fn while_ticks_are_made_up_for_each_is_followed_once() {
+    const APPS: usize = 60;
+    let rpm = Rpm::new();
+    // It lives until the next daemon looks.
+    rpm.script("task.sh", "echo ran\nwhile :; do read -rt 60; done");
+    let app = |number| {
+        format!(
+            r#"{{"name": "t{number}", "script": "task.sh", "cron_restart": "0 0 1 1 *", "cron_only": true,
+                "cron_catch_up": true, "autorestart": false}}"#
+        )
+    };
+    let apps: Vec<String> = (0..APPS).map(app).collect();
+    rpm.write("app.json", &format!(r#"{{"apps": [{}]}}"#, apps.join(",")));
+    rpm.ok("start app.json");
+    let daemon = rpm.daemon().unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(daemon), nix::sys::signal::SIGKILL).unwrap();
+    rpm.wait_daemon_gone(daemon);
+    let ticks: Vec<String> = (0..APPS).map(|number| format!(r#""t{number}":0"#)).collect();
+    fs::write(rpm.home().join("state/ticks"), format!("{{{}}}", ticks.join(","))).unwrap();
+    let ran = || -> Vec<usize> {
+        (0..APPS).map(|number| rpm.log(&format!("t{number}-out")).lines().count()).collect()
+    };
+    let journal = rpm.home().join("state/journal");
+    let followed = || fs::read_to_string(&journal).map_or(0, |text| text.matches("\"ticked\"").count());
+    // Each daemon follows at least one tick more, and dies in the middle of the rest.
+    while ran().contains(&0) {
+        let before = followed();
+        let look = Running::start(rpm.command("ping"));
+        wait_until("one more", || followed() > before || !ran().contains(&0));
+        let daemon = rpm.daemon().unwrap();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(daemon), nix::sys::signal::SIGKILL).unwrap();
+        rpm.wait_daemon_gone(daemon);
+        drop(look.output());
+    }
+    // The next daemon has nothing left to do.
+    rpm.ok("list");
+    assert_eq!(ran(), [1; APPS]);
+    rpm.ok("kill");
+}

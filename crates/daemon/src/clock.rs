@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use nix::time::{ClockId, clock_gettime};
+use nix::{
+    time::{ClockId, clock_gettime},
+    unistd::{SysconfVar, sysconf},
+};
 use serde::{Deserialize, Serialize};
 
 /// An instant on both clocks.
@@ -19,6 +22,20 @@ impl Now {
     pub(crate) fn read() -> Self {
         Self { wall: read(ClockId::CLOCK_REALTIME) as i64, mono: read(ClockId::CLOCK_MONOTONIC) }
     }
+
+    /// The instant at which a process began whose start `/proc` gives as `birth`, in clock ticks since boot.
+    pub(crate) fn of_birth(birth: u64) -> Self {
+        let since_boot = birth.saturating_mul(1000) / ticks_per_second();
+        // That clock goes on while the machine sleeps, the monotonic one does not.
+        let age = read(ClockId::CLOCK_BOOTTIME).saturating_sub(since_boot);
+        let now = Self::read();
+        Self { wall: now.wall.saturating_sub(age as i64), mono: now.mono.saturating_sub(age) }
+    }
+}
+
+/// The unit of times in `/proc`.
+fn ticks_per_second() -> u64 {
+    sysconf(SysconfVar::CLK_TCK).ok().flatten().map_or(100, |ticks| ticks.max(1) as u64)
 }
 
 fn read(clock: ClockId) -> u64 {

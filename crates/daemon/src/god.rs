@@ -169,6 +169,8 @@ pub(crate) struct God {
     ticks: Timers,
     /// Ticks that need not be made up for.
     seen: Seen,
+    /// Apps whose ticks up to this time, milliseconds since the epoch, are queued or have just been handled.
+    fired: Vec<(String, i64)>,
     /// Who runs and who waits where not all tasks may run at the same time.
     places: Places,
     meter: Meter,
@@ -235,6 +237,7 @@ impl God {
             unread: Vec::new(),
             new_version: Default::default(),
             seen: Seen::load(home.ticks()),
+            fired: Vec::new(),
             home,
             table: Table::default(),
             journal,
@@ -270,6 +273,7 @@ impl God {
         code::release();
         loop {
             god.work();
+            god.store_seen();
             god.read_last_words();
             god.history.flush();
             if god.table.is_empty()
@@ -281,7 +285,6 @@ impl God {
             }
             god.hand_over_if_due(&mut inbox);
             god.sync_watcher();
-            god.seen.store();
             let deadline = god.next_deadline();
             let look = god.rotator.due();
             let rewrite = god.journal.rewrite_due();
@@ -484,7 +487,9 @@ impl God {
             stopping.main = Some(exit);
             return Some(id);
         }
-        self.post(id, Event::Exited { pid, exit });
+        // A worker that an earlier daemon started ends because its channel to that daemon has.
+        let is_bereft = process.run.adopted.is_some() && process.spec.is_cluster();
+        self.post(id, if is_bereft { Event::Bereft { pid, exit } } else { Event::Exited { pid, exit } });
         None
     }
 

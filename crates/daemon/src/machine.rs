@@ -231,6 +231,11 @@ pub(crate) enum Event {
     Spawned {
         pid: i32,
     },
+    /// A run that an earlier daemon started and did not record was found alive.
+    Found {
+        pid: i32,
+        started: Now,
+    },
     SpawnFailed {
         reason: String,
         /// The system lacked something that it will have again, such as a free descriptor.
@@ -247,6 +252,11 @@ pub(crate) enum Event {
     Retired,
     /// The child ended; of one that is being stopped, the whole tree did.
     Exited {
+        pid: i32,
+        exit: Exit,
+    },
+    /// As [`Self::Exited`], because the daemon that the run depended on has died.
+    Bereft {
         pid: i32,
         exit: Exit,
     },
@@ -331,6 +341,10 @@ pub(crate) struct Life {
     /// A tick that came while it ran, and is to be followed when it has ended: when it was due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owed: Option<i64>,
+    /// The last tick of its schedule that it has followed, or passed over: when that was due. It stands in the same
+    /// record as what follows from the tick, so that no tick is lost or followed twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticked: Option<i64>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
@@ -353,6 +367,7 @@ impl Life {
             why: Why::default(),
             attempts: 0,
             owed: None,
+            ticked: None,
         }
     }
 
@@ -410,6 +425,9 @@ impl Life {
 
     /// Where the process goes next, and what has to be done to get it there.
     pub(crate) fn step(&mut self, policy: &Policy, event: Event, now: Now) -> Vec<Effect> {
+        if let Event::Tick(Why { due: Some(due), .. }) = event {
+            self.ticked = Some(due);
+        }
         match event {
             Event::Start(why) => match self.phase {
                 Phase::Stopped | Phase::Errored | Phase::Waiting => self.start_afresh(why, policy, now),
@@ -529,6 +547,15 @@ impl Life {
                 let why = self.why;
                 self.spawned(Run { pid, started: now, stage: Stage::Spawned, why }, policy, now)
             }
+            Event::Found { pid, started } => {
+                let why = self.why;
+                self.spawned(Run { pid, started, stage: Stage::Spawned, why }, policy, now)
+            }
+            // No fault of the app: however short the run was, it counts as a stable one.
+            Event::Bereft { pid, exit } => {
+                let policy = Policy { min_uptime: 0, ..policy.clone() };
+                self.happened(&policy, Event::Exited { pid, exit }, now)
+            }
             Event::SpawnFailed { reason, is_shortage } => match self.phase {
                 // No fault of the app.
                 Phase::Starting if is_shortage => {
@@ -600,6 +627,12 @@ impl Life {
             Phase::Draining { run, then } | Phase::Stopping { run, then, .. } => {
                 self.begin_stop(run, then, policy, now)
             }
+            // Where living is all that shows that the new run is up, it must have lived for long enough.
+            Phase::Replacing { old, new: Some(new) } if policy.reloaded_at(old) <= Stage::Booted => {
+                vec![Effect::Arm(new.started.mono + policy.min_uptime)]
+            }
+            // What the new run says can no longer be heard: as after its time limit.
+            Phase::Replacing { new: Some(_), .. } => self.deadline(policy, now),
             _ => vec![],
         }
     }

@@ -156,6 +156,13 @@ pub(crate) struct Waiter {
 }
 
 impl Process {
+    /// Answers this client when the run that is under way, or is about to begin, has ended. Clients that have left are
+    /// forgotten.
+    pub(crate) fn follow(&mut self, client: Replies) {
+        self.followers.retain(|follower| !follower.is_closed());
+        self.followers.push(client);
+    }
+
     /// Gives it a new declaration, in force from the next start on.
     fn declare(&mut self, spec: Arc<AppSpec>, max_parallel: &MaxParallel, home: &Home, now: Now) {
         self.policy = Policy::of(&spec, max_parallel);

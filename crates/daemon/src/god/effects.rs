@@ -11,7 +11,7 @@ use crate::{
     exit_info,
     ipc::Channel,
     machine::{Ask, Effect, Event, Phase},
-    procfs::Kinship,
+    procfs::{Kinship, Stat},
     reap,
     strays::Stray,
     tree::{self, Found, Member, Owner},
@@ -84,6 +84,7 @@ impl God {
         if let Some(membership) = channel.and_then(Channel::membership) {
             membership.rest();
         }
+        self.find_lost_main(id, ask == Ask::Signal(Signal::KILL));
         match ask {
             Ask::Signal(signal) => self.signal_tree(id, signal),
             Ask::Message => {
@@ -103,6 +104,25 @@ impl God {
         }
     }
 
+    /// Takes the main process of `id`, which is about to be asked to end, for one that has ended if no end of it can be
+    /// heard of. What did not end when it was asked is looked for in `/proc`: it may have ended unheard.
+    fn find_lost_main(&mut self, id: ProcessId, was_asked: bool) {
+        let Some(process) = self.table.get(id) else { return };
+        let Some(run) = process.life.run() else { return };
+        let birth = process.birth();
+        let is_other = |stat: Stat| birth.is_some_and(|birth| birth != stat.start);
+        let is_gone = || Stat::find(run.pid).is_ok_and(|stat| stat.is_none_or(is_other));
+        if self.table.is_main(run.pid) && !(was_asked && is_gone()) {
+            return;
+        }
+        if was_asked {
+            self.table.disown(run.pid);
+        }
+        if let Some(process) = self.table.get_mut(id) {
+            process.stopping.get_or_insert_default().main.get_or_insert(Exit::Unknown);
+        }
+    }
+
     /// Signals the whole tree of a process, and remembers who has to end before the stop is done.
     ///
     /// The group gets one signal; those who left it get theirs one by one. Nobody gets two: some programs take a
@@ -119,7 +139,10 @@ impl God {
         let Some(run) = process.life.run() else { return };
         process.stopping.get_or_insert_default();
         if !process.spec.treekill {
-            if let Err(error) = process.signal_main(signal) {
+            let has_ended = process.stopping.get_or_insert_default().main.is_some();
+            if has_ended {
+                self.finish_stops([id]);
+            } else if let Err(error) = process.signal_main(signal) {
                 tracing::error!("cannot send {signal} to pid {}: {error}", run.pid);
             }
             return;

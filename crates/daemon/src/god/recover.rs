@@ -113,11 +113,20 @@ impl God {
             }
             self.adopt(id, main, stat.start);
             // At once: the journal must not have the birth of a run that it does not know.
-            self.feed(id, Event::Spawned { pid: stat.pid });
+            self.feed(id, Event::Found { pid: stat.pid, started: Now::of_birth(stat.start) });
             return Ok(());
         }
         let Some(process) = self.table.get_mut(id) else { return Ok(()) };
+        // No run of a reload is left: the phase must not go on naming one that nothing watches.
+        if let Phase::Replacing { old, .. } = phase {
+            process.life.phase = Phase::Online(old);
+        }
+        // A worker lives by its channel to the daemon.
+        let is_bereft = process.spec.is_cluster();
         match (phase, noted) {
+            (_, Some(Run { pid, .. })) if is_bereft => {
+                self.post(id, Event::Bereft { pid, exit: Exit::Unknown });
+            }
             (_, Some(run)) => self.post(id, Event::Exited { pid: run.pid, exit: Exit::Unknown }),
             (Phase::Waiting, _) => {
                 let at = now.mono + process.life.prev_delay;
@@ -129,8 +138,7 @@ impl God {
         Ok(())
     }
 
-    /// A reload that was under way. Its new run, if there is one, has had all the time that a run gets: as after the
-    /// time limit it takes the place of the old one, or goes.
+    /// A reload that was under way, whose old run lives. Its new run, if there is one, goes on from when it really began.
     fn resume_reload(
         &mut self,
         id: ProcessId,
@@ -150,7 +158,9 @@ impl God {
             process.life.phase = Phase::Online(old);
             return Ok(());
         };
-        process.life.phase = Phase::Replacing { old, new: None };
+        let (started, why) = (Now::of_birth(birth), process.life.why);
+        let run = Run { pid: main.pid, started, stage: Stage::Spawned, why };
+        process.life.phase = Phase::Replacing { old, new: Some(run) };
         process.runs += 1;
         let attached = Attached {
             number: process.runs,
@@ -162,8 +172,7 @@ impl God {
         process.second = Some((main.pid, attached));
         self.table.own(main.pid, id);
         self.await_end(id, main.pid, main.pidfd());
-        self.post(id, Event::Spawned { pid: main.pid });
-        self.post(id, Event::Deadline);
+        self.post(id, Event::Resume);
         Ok(())
     }
 
@@ -263,6 +272,8 @@ impl God {
         let life = &process.life;
         let is_next = |restarts| match life.phase {
             Phase::Starting => restarts == life.restart_time,
+            // It was noted when the system had no means to read when it began.
+            Phase::Launching(_) | Phase::Online(_) if noted.is_none() => restarts >= life.restart_time,
             _ => restarts > life.restart_time,
         };
         let strays = Strays::once(strays, &self.home)?;

@@ -38,15 +38,13 @@ impl God {
             {
                 process.tick = process.next_tick(now);
                 if process.spec.cron_catch_up {
-                    self.seen.note(&process.spec.name, now);
+                    self.fired.push((process.spec.name.clone(), now));
                 }
                 let cause = if now - tick.at > LATE { Cause::CatchUp } else { Cause::Cron };
                 self.post(id, Event::Tick(Why { cause, due: Some(tick.due) }));
             }
             self.arm_tick(id);
         }
-        // Before they are acted on: nothing runs twice.
-        self.seen.store();
         if clock_jumped {
             let ids: Vec<_> = self.table.iter().map(|process| process.id).collect();
             for id in ids {
@@ -72,7 +70,7 @@ impl God {
         let missed: Vec<_> = ids.iter().filter_map(|&id| Some((id, self.missed_tick(id, now)?))).collect();
         for &id in &ids {
             if let Some(process) = self.table.get(id) {
-                self.seen.note(&process.spec.name, now);
+                self.fired.push((process.spec.name.clone(), now));
             }
         }
         for (id, due) in missed.into_iter().filter(|(id, _)| !under_way.contains(id)) {
@@ -83,8 +81,25 @@ impl God {
 
     /// The last tick that a process has missed.
     fn missed_tick(&self, id: ProcessId, now: i64) -> Option<i64> {
-        let spec = &self.table.get(id)?.spec;
-        spec.timetable()?.last_between(self.seen.until(&spec.name)?, now)
+        let process = self.table.get(id)?;
+        let seen = self.seen.until(&process.spec.name)?;
+        // The file of ticks is written after the journal.
+        let seen = process.life.ticked.map_or(seen, |ticked| ticked.max(seen));
+        process.spec.timetable()?.last_between(seen, now)
+    }
+
+    /// Records ticks as seen once all that were queued are in the journal: a daemon that dies before leaves the rest to
+    /// the next one, which finds in the journal which processes have followed them.
+    pub(super) fn store_seen(&mut self) {
+        if !self.fired.is_empty() && !self.queue.iter().any(|(_, event)| matches!(event, Event::Tick(_))) {
+            for (name, time) in std::mem::take(&mut self.fired) {
+                // It may have been deleted meanwhile.
+                if self.is_ending() || self.table.named(&name).any(|process| process.spec.cron_catch_up) {
+                    self.seen.note(&name, time);
+                }
+            }
+        }
+        self.seen.store();
     }
 
     /// A process has a new declaration: what was seen of another schedule means nothing.

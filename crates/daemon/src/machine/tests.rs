@@ -730,3 +730,24 @@ proptest! {
         prop_assert!(world.forgotten);
     }
 }
+
+#[test]
+fn an_end_that_the_death_of_the_daemon_caused_is_no_unstable_one() {
+    let mut world = World::new(|app| {
+        app.max_restarts = Some(1);
+        app.min_uptime = Some(rpm_core::Millis(60_000));
+    });
+    world.event(Event::Start(Cause::User.into()));
+    let pid = world.child.take().unwrap();
+    world.event(Event::Bereft { pid, exit: Exit::Unknown });
+    assert_eq!((world.status(), world.life.unstable_restarts), (Status::Online, 0));
+    world.exits(Exit::Code(1));
+    assert_eq!(world.status(), Status::Errored);
+}
+
+#[test]
+fn a_tick_stands_in_the_record_of_what_follows_from_it() {
+    let mut world = World::new(|_| {});
+    world.event(Event::Tick(Why::tick(7)));
+    assert_eq!((world.life.ticked, world.status()), (Some(7), Status::Online));
+}

@@ -30,7 +30,7 @@ impl God {
         for id in ids {
             self.order(id, Event::Start(Cause::User.into()), replies);
             if let Some(process) = self.table.get_mut(id).filter(|_| run.wait) {
-                process.followers.push(replies.clone());
+                process.follow(replies.clone());
             }
         }
     }
@@ -39,7 +39,7 @@ impl God {
     pub(crate) fn await_run(&mut self, id: ProcessId, replies: &Replies) {
         match self.table.get_mut(id) {
             None => refuse(replies, Failure::UnknownId(id.0)),
-            Some(process) if is_busy(process) => process.followers.push(replies.clone()),
+            Some(process) if is_busy(process) => process.follow(replies.clone()),
             Some(_) => refuse(replies, Failure::Offline(id.0)),
         }
     }

@@ -193,10 +193,7 @@ impl World {
             Phase::Waiting => self.armed = Some(self.now.mono + self.life.prev_delay),
             Phase::Replacing { old, .. } => match self.second {
                 None => self.life.phase = Phase::Online(old),
-                Some(pid) => {
-                    self.life.phase = Phase::Replacing { old, new: None };
-                    self.event(Event::Spawned { pid }).event(Event::Deadline);
-                }
+                Some(_) => _ = self.event(Event::Resume),
             },
             _ => _ = self.event(Event::Resume),
         }
