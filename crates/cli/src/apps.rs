@@ -3,7 +3,7 @@
 use std::{env, path::Path};
 
 use rpm_core::{AppSpec, Env, Interpreter, protocol::Act, protocol::Action};
-use rpm_ecosystem::{Caller, Declaration, LoadError, Loaded, Options, Severity};
+use rpm_ecosystem::{Caller, Declaration, LoadError, Loaded, Options, Severity, Use};
 
 use crate::{
     context::{Context, own_environment},
@@ -45,14 +45,22 @@ impl Declared {
     }
 
     /// The apps of an ecosystem file.
-    pub(crate) fn load(&self, context: &mut Context, file: &str) -> Result<Loaded, Failure> {
+    pub(crate) fn load(
+        &mut self,
+        context: &mut Context,
+        file: &str,
+        purpose: Use,
+    ) -> Result<Loaded, Failure> {
         let options = Options {
+            purpose,
             profile: context.options.profile.clone(),
             only: context.options.only.iter().cloned().collect(),
             overrides: self.declaration.clone(),
         };
         let mut loaded = rpm_ecosystem::load(Path::new(file), &options, &self.caller)
             .map_err(|error| tell(context.out, &error))?;
+        // As in PM2 the apps inherit what the file makes of the environment.
+        loaded.env.apply(&mut self.caller.env);
         configure(context, &mut loaded.apps)?;
         context.max_parallel.merge(&loaded.max_parallel);
         for warning in loaded.warnings.rendered(false) {
@@ -61,8 +69,8 @@ impl Declared {
         for name in &loaded.unmatched {
             context.out.warn(&format!("No app {name:?} in {file}"));
         }
-        for app in &loaded.apps {
-            tell_schedule(context.out, app);
+        if purpose != Use::Select {
+            loaded.apps.iter().for_each(|app| tell_schedule(context.out, app));
         }
         Ok(loaded)
     }

@@ -1,7 +1,7 @@
 //! Files of environment variables, as `.env` files are written: `NAME=value`, a line each.
 //!
-//! Comments, `export`, blanks and quotes are as in a shell: in single quotes everything stands for itself, in double
-//! quotes there are escapes, and both may go over several lines. Outside of single quotes `${NAME}` refers to a variable
+//! Comments, `export`, blanks and quotes are as in a shell: in single quotes and in backquotes everything stands for
+//! itself, in double quotes there are escapes, and all may go over several lines. Elsewhere `${NAME}` refers to a variable
 //! (see [`crate::expand`]).
 
 use std::path::PathBuf;
@@ -18,6 +18,9 @@ pub struct EnvFile {
     pub path: PathBuf,
     /// Whether the app cannot be started without it.
     pub required: bool,
+    /// Whether it is read as npm's `dotenv` reads it ([`crate::dotenv`]): without references, and without what cannot be
+    /// read.
+    pub dotenv: bool,
 }
 
 /// Several of them, in order: a later one wins.
@@ -29,14 +32,19 @@ pub struct EnvFiles(pub Vec<EnvFile>);
 #[serde(untagged)]
 enum Written {
     Path(PathBuf),
-    Table { path: PathBuf, required: bool },
+    Table {
+        path: PathBuf,
+        required: bool,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        dotenv: bool,
+    },
 }
 
 impl From<Written> for EnvFile {
     fn from(written: Written) -> Self {
         match written {
-            Written::Path(path) => Self { path, required: true },
-            Written::Table { path, required } => Self { path, required },
+            Written::Path(path) => Self { path, required: true, dotenv: false },
+            Written::Table { path, required, dotenv } => Self { path, required, dotenv },
         }
     }
 }
@@ -44,8 +52,8 @@ impl From<Written> for EnvFile {
 impl From<EnvFile> for Written {
     fn from(file: EnvFile) -> Self {
         match file {
-            EnvFile { path, required: true } => Self::Path(path),
-            EnvFile { path, required } => Self::Table { path, required },
+            EnvFile { path, required: true, dotenv: false } => Self::Path(path),
+            EnvFile { path, required, dotenv } => Self::Table { path, required, dotenv },
         }
     }
 }
@@ -130,7 +138,7 @@ fn variable(text: &str, start: usize) -> Result<(Variable, usize), BadEnvFile> {
     let value = &text[at..];
     let at = at + (value.len() - value.trim_start_matches([' ', '\t']).len());
     let (value, end) = match text[at..].chars().next() {
-        Some(quote @ ('"' | '\'')) => quoted(text, at, quote, name)?,
+        Some(quote @ ('"' | '\'' | '`')) => quoted(text, at, quote, name)?,
         _ => plain(text, at)?,
     };
     Ok((Variable { name: name.to_owned(), value }, end))
@@ -222,6 +230,7 @@ mod tests {
             ("X=\"${A}\\n\\t\\\"\\\\\\$\\${A}\\x\"", "1\n\t\"\\$${A}\\x"),
             ("X=\"two\r\nlines\"\r\n", "two\nlines"),
             ("X='two\nlines'", "two\nlines"),
+            ("X=`it's \"${A}\"\nhere` # comment", "it's \"${A}\"\nhere"),
             ("X=a\"b", "a\"b"),
             ("\u{feff}X=1\r\n", "1"),
         ] {
@@ -257,11 +266,15 @@ mod tests {
     #[test]
     fn a_file_is_written_as_a_path_unless_more_is_said() {
         let files = EnvFiles(vec![
-            EnvFile { path: "/a".into(), required: true },
-            EnvFile { path: "/b".into(), required: false },
+            EnvFile { path: "/a".into(), required: true, dotenv: false },
+            EnvFile { path: "/b".into(), required: false, dotenv: false },
+            EnvFile { path: "/c".into(), required: false, dotenv: true },
         ]);
         let json = serde_json::to_string(&files).unwrap();
-        assert_eq!(json, r#"["/a",{"path":"/b","required":false}]"#);
+        assert_eq!(
+            json,
+            r#"["/a",{"path":"/b","required":false},{"path":"/c","required":false,"dotenv":true}]"#
+        );
         assert_eq!(serde_json::from_str::<EnvFiles>(&json).unwrap(), files);
     }
 

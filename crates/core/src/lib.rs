@@ -4,11 +4,13 @@
 //! it is made, so that whoever holds it need not check again.
 
 pub mod app;
+pub mod bounded;
 pub mod circle;
 pub mod cron;
 pub mod cut;
 pub mod dayjs;
 pub mod dependency;
+pub mod dotenv;
 pub mod env;
 pub mod env_file;
 pub mod expand;

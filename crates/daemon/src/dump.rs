@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use rpm_core::{AppSpec, Env, Home, Persona, name::Naming, pm2_env::Saved};
+use rpm_core::{AppSpec, Env, Home, Persona, bounded, name::Naming, pm2_env::Saved};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -151,9 +151,12 @@ pub fn saved(home: &Home) -> Result<Option<Vec<Saved>>, String> {
     load(home).map_err(|error| error.to_string())
 }
 
+/// More than a list of 10,000 processes takes in PM2's format, each with its environment.
+const MAX_DUMP: u64 = 128 << 20;
+
 /// Reads one file, in our format or PM2's. `None` where there is none.
 pub(crate) fn read(path: &Path, home: &Home) -> Result<Option<Vec<Saved>>, DumpError> {
-    let text = match fs::read(path) {
+    let text = match bounded::read(path, MAX_DUMP) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(DumpError::Read(path.to_owned(), error)),

@@ -3,15 +3,12 @@
 
 use std::{
     borrow::Cow,
-    fs::File,
-    io::{self, Read},
-    os::unix::fs::OpenOptionsExt,
+    io,
     path::{Path, PathBuf},
 };
 
-use nix::libc::O_NONBLOCK;
 use rpm_core::{
-    AppSpec, Env, EnvFile,
+    AppSpec, Env, EnvFile, bounded, dotenv,
     env_file::{self, BadEnvFile},
     expand::{BadTemplate, Template, Unfillable},
 };
@@ -72,6 +69,9 @@ fn with_account<'a>(app: &AppSpec, base: &'a Env) -> Cow<'a, Env> {
 /// Adds what a file says to `env`.
 fn read(file: &EnvFile, base: &Env, env: &mut Env) -> Result<(), EnvError> {
     let path = &file.path;
+    if file.dotenv {
+        return read_dotenv(file, env);
+    }
     let text = match read_file(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -89,19 +89,26 @@ fn read(file: &EnvFile, base: &Env, env: &mut Env) -> Result<(), EnvError> {
     Ok(())
 }
 
+/// The same for a file as npm's `dotenv` reads it. What cannot be read of it was reported when the app was declared.
+fn read_dotenv(file: &EnvFile, env: &mut Env) -> Result<(), EnvError> {
+    let text = match read_file(&file.path) {
+        Ok(text) => text,
+        Err(_) if !file.required => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(EnvError::Missing(file.path.clone()));
+        }
+        Err(error) => return Err(EnvError::Unreadable(file.path.clone(), error)),
+    };
+    for (name, value) in dotenv::parse(&text).variables {
+        env.set(name, value);
+    }
+    Ok(())
+}
+
 /// Reads a file of the user's. A pipe or a device could keep the daemon waiting, and a large file would fill its memory.
 pub(crate) fn read_file(path: &Path) -> io::Result<String> {
-    let file = File::options().read(true).custom_flags(O_NONBLOCK).open(path)?;
-    let meta = file.metadata()?;
-    if !meta.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
-    if meta.len() > MAX_FILE {
-        return Err(io::Error::other(format!("it is larger than {MAX_FILE} bytes")));
-    }
-    let mut text = String::new();
-    file.take(MAX_FILE).read_to_string(&mut text)?;
-    Ok(text)
+    let bytes = bounded::read(path, MAX_FILE)?;
+    String::from_utf8(bytes).map_err(|_| io::Error::other("expected UTF-8 text"))
 }
 
 /// The variables of `env`, which may refer to each other.
@@ -158,7 +165,8 @@ mod tests {
     fn app(variables: &[(&str, &str)], files: &[&Path]) -> AppSpec {
         let mut app = AppSpec::new("a", "/a".into(), Interpreter::None, "/".into());
         app.env = env(variables);
-        let files = files.iter().map(|path| EnvFile { path: path.to_path_buf(), required: true });
+        let files =
+            files.iter().map(|path| EnvFile { path: path.to_path_buf(), required: true, dotenv: false });
         app.env_file = Some(Box::new(EnvFiles(files.collect())));
         app
     }

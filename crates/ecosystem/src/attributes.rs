@@ -7,7 +7,6 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
-    iter,
     sync::LazyLock,
 };
 
@@ -42,10 +41,49 @@ pub(crate) struct Attribute {
 }
 
 impl Attribute {
-    /// The name, then its aliases in their order.
+    /// Its names, the one that counts most first: PM2's own, then its aliases from the last to the first. The table gives
+    /// our name apart, which counts most unless it is among the others.
     fn names(&self) -> impl Iterator<Item = &'static str> {
-        iter::once(self.name).chain(self.aliases.iter().copied())
+        let own = (!self.aliases.contains(&self.name)).then_some(self.name);
+        own.into_iter().chain(self.aliases.iter().copied())
     }
+
+    /// Takes back what was declared.
+    pub(crate) fn clear(&self, declaration: &mut Declaration) {
+        (self.copy)(&Declaration::default(), declaration);
+        declaration.spans.remove(self.name);
+    }
+}
+
+/// Attributes that PM2 does not have. It ignores them, so that files for PM2 may use the same words for something else.
+static OURS: &[&str] = &[
+    "cluster_balance",
+    "cron_catch_up",
+    "cron_jitter",
+    "cron_only",
+    "cron_overlap",
+    "cron_timezone",
+    "depends_on",
+    "env_file",
+    "expand_env",
+    "health",
+    "kill_signal",
+    "limits",
+    "listen",
+    "on_dependency_failure",
+    "ready",
+    "reload",
+    "reload_parallel",
+    "retries",
+    "retry_delay",
+    "secret",
+    "task_timeout",
+    "watchdog",
+];
+
+/// The attribute of this name, if PM2 does not have it.
+pub(crate) fn ours(name: &str) -> Option<&'static Attribute> {
+    ATTRIBUTES.iter().find(|attribute| attribute.name == name && OURS.contains(&name))
 }
 
 macro_rules! attributes {
@@ -78,7 +116,7 @@ macro_rules! attributes {
 
 attributes! {
     /// What to run: a path, a command in `PATH`, or a line for the shell.
-    script: String = values::filled, ["exec", "cmd", "command"];
+    script: String = values::filled, ["cmd", "command", "exec"];
     /// What people call it; else the script's name without extension.
     name: String = values::filled, [];
     /// What comes before its name, and a colon.
@@ -92,9 +130,9 @@ attributes! {
     /// What the script gets.
     args: Vec<String> = values::words, [];
     /// What runs the script; else by extension.
-    interpreter: Interpreter = values::interpreter, ["exec_interpreter"];
+    interpreter: Interpreter = values::interpreter, ["exec_interpreter", "interpreter"];
     /// What the interpreter gets before the script.
-    interpreter_args: Vec<String> = values::words, ["node_args"];
+    interpreter_args: Vec<String> = values::words, ["node_args", "interpreter_args"];
     /// Environment variables.
     env: Env = values::variables, [];
     /// Files of further variables below `env`, read at each start: `.env`, several, or `{ path = ".env", required = false }`.
@@ -202,9 +240,9 @@ attributes! {
     /// Whether a stop ends the whole tree, not only the main process.
     treekill: bool = values::boolean, [];
     /// Where standard output goes.
-    out_file: String = values::text, ["out", "output", "out_log"];
+    out_file: String = values::text, ["out_log", "output", "out"];
     /// Where standard error goes.
-    error_file: String = values::text, ["error", "err", "err_file", "err_log"];
+    error_file: String = values::text, ["err_log", "err_file", "err", "error"];
     /// Where both go together beside that; `true` is the default place.
     log_file: CombinedLog = values::combined_log, ["log"];
     /// Whether its output is thrown away.
@@ -221,17 +259,17 @@ attributes! {
     pid_file: String = values::text, ["pid"];
 }
 
-/// The attributes by all their names, with how far each is from the first: a file has thousands of keys.
+/// The attributes by all their names, with how much each name counts, 0 most: a file has thousands of keys.
 static NAMES: LazyLock<HashMap<&'static str, (&'static Attribute, usize)>> = LazyLock::new(|| {
     let named = |attribute: &'static Attribute| {
-        attribute.names().enumerate().map(move |(distance, name)| (name, (attribute, distance)))
+        attribute.names().enumerate().map(move |(rank, name)| (name, (attribute, rank)))
     };
     ATTRIBUTES.iter().flat_map(named).collect()
 });
 
 /// What a key means.
 pub(crate) enum Key<'a> {
-    /// An attribute, and how far the key is from its name: the nearest of several keys wins.
+    /// An attribute, and the rank of the key among its names: the lowest of several wins.
     Known(&'static Attribute, usize),
     /// `env_<name>`.
     Profile(&'a str),
@@ -249,8 +287,9 @@ pub(crate) fn key(key: &str) -> Key<'_> {
     }
     let snake = snake_case(key);
     match NAMES.get(&*snake) {
-        Some((attribute, distance)) => {
-            Key::Known(attribute, if snake == key { *distance } else { usize::MAX })
+        // PM2 puts the camelCase forms before its other aliases, so that they count less.
+        Some((attribute, rank)) => {
+            Key::Known(attribute, if snake == key { *rank } else { usize::MAX - rank })
         }
         None => extras::find(&snake).map_or(Key::Unknown, Key::Extra),
     }
@@ -266,10 +305,19 @@ pub(crate) fn key_of(entry: &Entry) -> Key<'_> {
     }
 }
 
+/// How a file is read where formats differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// TOML: what is written counts.
+    Own,
+    /// The formats that PM2 reads: an alias whose value is empty is not there.
+    Pm2,
+}
+
 /// The entries of an app, by what their keys mean. What is null is not declared, and left out.
 #[derive(Default)]
 pub(crate) struct Sorted<'a> {
-    /// For each attribute the entry that counts, with how far its key is from the name.
+    /// For each attribute the entry that counts, with the rank of its key.
     pub(crate) chosen: BTreeMap<&'static str, (usize, &'static Attribute, &'a Entry)>,
     /// Entries that do not count, each with the one that does.
     pub(crate) outdone: Vec<(&'a Entry, &'a Entry)>,
@@ -278,7 +326,7 @@ pub(crate) struct Sorted<'a> {
 }
 
 /// Sorts the entries of an app.
-pub(crate) fn sorted(entries: &[Entry]) -> Sorted<'_> {
+pub(crate) fn sorted(entries: &[Entry], dialect: Dialect) -> Sorted<'_> {
     let mut sorted = Sorted::default();
     let declared = || entries.iter().filter(|entry| entry.node.value != Value::Null);
     for entry in declared() {
@@ -288,23 +336,36 @@ pub(crate) fn sorted(entries: &[Entry]) -> Sorted<'_> {
             sorted.outdone.push((entry, last));
             continue;
         }
-        let (attribute, distance) = match key_of(entry) {
-            Key::Known(attribute, distance) => (attribute, distance),
-            other => {
-                sorted.others.push((other, entry));
-                continue;
-            }
-        };
-        let this = (distance, attribute, entry);
-        if let Some(other) = sorted.chosen.insert(attribute.name, this) {
-            // Of the same key twice the later counts, as in JavaScript.
-            let is_nearer = distance < other.0 || entry.key == other.2.key;
-            let (near, far) = if is_nearer { (this, other) } else { (other, this) };
-            sorted.chosen.insert(attribute.name, near);
-            sorted.outdone.push((far.2, near.2));
+        match key_of(entry) {
+            Key::Known(_, rank) if dialect == Dialect::Pm2 && rank > 0 && is_empty(&entry.node) => {}
+            Key::Known(attribute, rank) => sorted.choose((rank, attribute, entry)),
+            other => sorted.others.push((other, entry)),
         }
     }
     sorted
+}
+
+impl<'a> Sorted<'a> {
+    fn choose(&mut self, this: (usize, &'static Attribute, &'a Entry)) {
+        let name = this.1.name;
+        let Some(other) = self.chosen.insert(name, this) else { return };
+        // Of two names the one counts that has a value. Of the same key twice the later counts, as in JavaScript.
+        let order = |of: (usize, _, &Entry)| (is_empty(&of.2.node), of.0);
+        let counts = this.2.key == other.2.key || order(this) < order(other);
+        let (near, far) = if counts { (this, other) } else { (other, this) };
+        self.chosen.insert(name, near);
+        self.outdone.push((far.2, near.2));
+    }
+}
+
+/// Whether JavaScript takes a value for false, and so PM2 for none beside another spelling.
+fn is_empty(node: &Node) -> bool {
+    match &node.value {
+        Value::Null | Value::Bool(false) | Value::Integer(0) => true,
+        Value::Float(number) => *number == 0.0 || number.is_nan(),
+        Value::String(text) => text.is_empty(),
+        _ => false,
+    }
 }
 
 /// The known name that `word` may have been meant to be.

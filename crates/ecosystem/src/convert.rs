@@ -14,7 +14,7 @@ use std::{
 use rpm_core::AppSpec;
 
 use crate::{
-    Caller, LoadError, Loaded, Options, Problem, Report,
+    Caller, EnvChange, LoadError, Loaded, Options, Problem, Report,
     caller::resolve,
     file, formats,
     node::{Entry, Node, Value},
@@ -35,13 +35,14 @@ pub struct Converted {
 ///
 /// The error is that the file cannot be loaded, or which attributes of which apps cannot be written as TOML.
 pub fn convert(path: &Path, to: &Path, caller: &Caller) -> Result<Converted, LoadError> {
-    let (source, tree) = file::read(path, caller)?;
+    let (source, parsed) = file::read(path, caller)?;
     let as_said =
-        |profile: Option<&str>| file::loaded(source.clone(), tree.clone(), &with_profile(profile), caller);
+        |profile: Option<&str>| file::loaded(source.clone(), parsed.clone(), &with_profile(profile), caller);
     let original = as_said(None)?;
-    let text = text(&source, &tree, to, caller)?;
+    let tree = &parsed.tree;
+    let text = text(&source, tree, to, caller)?;
 
-    let profiles = profiles(&original, &tree);
+    let profiles = profiles(&original, tree);
     let mut problems = Vec::new();
     for profile in iter::once(None).chain(profiles.iter().map(|name| Some(name.as_str()))) {
         let converted = file::load_text(to, &text, &with_profile(profile), caller)
@@ -53,10 +54,20 @@ pub fn convert(path: &Path, to: &Path, caller: &Caller) -> Result<Converted, Loa
         }
     }
     if problems.is_empty() {
-        return Ok(Converted { text, warnings: original.warnings });
+        let warnings = original.warnings.with(env_changes(&parsed.env));
+        return Ok(Converted { text, warnings });
     }
     problems.dedup();
     Err(LoadError::new(Some(source), problems))
+}
+
+/// The warning that the file changes variables while it is evaluated, which TOML cannot.
+fn env_changes(env: &EnvChange) -> Option<Problem> {
+    let names: Vec<_> = env.names().collect();
+    (!names.is_empty()).then(|| {
+        let names = names.join(", ");
+        Problem::warning(format!("it changes variables when it is evaluated, and the TOML does not: {names}"))
+    })
 }
 
 fn with_profile(profile: Option<&str>) -> Options {
@@ -102,7 +113,9 @@ fn differences(before: &[AppSpec], after: &[AppSpec], problems: &mut Vec<Problem
 
 /// The text, which nobody has checked.
 fn text(source: &Source, tree: &Node, to: &Path, caller: &Caller) -> Result<String, Problem> {
-    let mut writer = write::Writer::new();
+    let dialect = formats::dialect(source.path());
+    let is_lenient = file::is_lenient(dialect, caller);
+    let mut writer = write::Writer::new(dialect, is_lenient);
     writer.comment(&format!("Converted from {}.", source.path().display()));
     if formats::is_javascript(&source.path().to_string_lossy()) {
         writer.comment("What that file computes (paths, variables) stands here as it was then.");

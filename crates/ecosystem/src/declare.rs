@@ -4,7 +4,7 @@ use rpm_core::{FilterEnv, Watch};
 
 use crate::{
     Declaration, Problem,
-    attributes::{self, Attribute, Key, Sorted},
+    attributes::{self, Attribute, Dialect, Key, Sorted},
     environment,
     extras::Extra,
     node::{Entry, Node, Value},
@@ -14,9 +14,9 @@ use crate::{
 
 impl Declaration {
     /// Takes what a table declares; what is wrong with it goes to `problems`.
-    pub(crate) fn read(entries: &[Entry], problems: &mut Vec<Problem>) -> Self {
+    pub(crate) fn read(entries: &[Entry], dialect: Dialect, problems: &mut Vec<Problem>) -> Self {
         let mut declaration = Self::default();
-        let Sorted { chosen, outdone, others } = attributes::sorted(entries);
+        let Sorted { chosen, outdone, others } = attributes::sorted(entries, dialect);
         problems.extend(outdone.into_iter().map(|(far, near)| without_effect_beside(far, near)));
         for (key, entry) in others {
             match key {
@@ -153,14 +153,14 @@ fn remarks(attribute: &Attribute, entry: &Entry) -> Vec<Problem> {
             .collect(),
         ("log_type", Value::String(word)) if !matches!(word.as_str(), "" | "json") => {
             let message = format!("`log_type` {word:?} is not known: lines stay as they are");
-            vec![Problem::warning(message).at(entry.node.span.clone())]
+            vec![Problem::notice(message).at(entry.node.span.clone())]
         }
         _ => Vec::new(),
     }
 }
 
 fn without_effect(entry: &Entry, prefix: &str) -> Problem {
-    Problem::warning(format!("`{prefix}{}` has no effect in this version", entry.key)).at(entry.span.clone())
+    Problem::notice(format!("`{prefix}{}` has no effect in this version", entry.key)).at(entry.span.clone())
 }
 
 fn problem(attribute: &'static str, mismatch: Mismatch) -> Problem {
@@ -168,7 +168,7 @@ fn problem(attribute: &'static str, mismatch: Mismatch) -> Problem {
 }
 
 fn unknown(entry: &Entry) -> Problem {
-    Problem::warning(format!("unknown attribute `{}` is ignored{}", entry.key, hint(&entry.key)))
+    Problem::notice(format!("unknown attribute `{}` is ignored{}", entry.key, hint(&entry.key)))
         .at(entry.span.clone())
 }
 
@@ -182,5 +182,5 @@ fn without_effect_beside(entry: &Entry, winner: &Entry) -> Problem {
     } else {
         format!("`{}` has no effect beside `{}`", entry.key, winner.key)
     };
-    Problem::warning(message).at(entry.span.clone())
+    Problem::notice(message).at(entry.span.clone())
 }

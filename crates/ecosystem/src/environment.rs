@@ -1,9 +1,13 @@
 //! Where variables come from, and which of them are secret.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+};
 
 use rpm_core::{
-    AppSpec, EnvFile, Secrets, circle,
+    AppSpec, Env, EnvFile, Secrets, bounded, circle, dotenv,
     env_file::{self, EnvFiles},
     expand::Template,
 };
@@ -14,6 +18,45 @@ use crate::{
     node::{Entry, Node, Value},
     values::{self, Mismatch, Read, expected},
 };
+
+/// What a file changed in the environment while it was evaluated: as in PM2 that reaches the apps that it declares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EnvChange {
+    /// The variables that it set.
+    set: Env,
+    /// The names of those that it deleted.
+    unset: Vec<String>,
+}
+
+impl EnvChange {
+    /// Makes the change in `env`.
+    pub fn apply(&self, env: &mut Env) {
+        env.merge(&self.set);
+        for name in &self.unset {
+            env.remove(name);
+        }
+    }
+
+    /// The names of all variables that differ.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.set.keys().chain(&self.unset).map(String::as_str)
+    }
+}
+
+impl From<Node> for EnvChange {
+    /// From a table of texts, in which null stands for a variable that is gone.
+    fn from(node: Node) -> Self {
+        let mut change = Self::default();
+        let Value::Table(variables) = node.value else { return change };
+        for Entry { key, node, .. } in variables {
+            match node.value {
+                Value::Null => change.unset.push(key),
+                _ => change.set.set(key, node.to_text()),
+            }
+        }
+        change
+    }
+}
 
 /// A path, a table with `path` and `required`, or a list of these. The paths are as they were written.
 pub(crate) fn files(node: &Node) -> Read<EnvFiles> {
@@ -29,22 +72,25 @@ fn file(node: &Node) -> Read<EnvFile> {
     const WHAT: &str = "a path, or { path = \".env\", required = false }";
     let Value::Table(entries) = &node.value else {
         return match &node.value {
-            Value::String(_) => Ok(EnvFile { path: values::filled(node)?.into(), required: true }),
+            Value::String(_) => {
+                Ok(EnvFile { path: values::filled(node)?.into(), required: true, dotenv: false })
+            }
             _ => expected(WHAT, node),
         };
     };
-    let (mut path, mut required) = (None, true);
+    let (mut path, mut required, mut dotenv) = (None, true, false);
     for entry in entries {
         match entry.key.as_str() {
             "path" => path = Some(PathBuf::from(values::filled(&entry.node)?)),
             "required" => required = values::boolean(&entry.node)?,
+            "dotenv" => dotenv = values::boolean(&entry.node)?,
             key => {
-                let message = format!("expected path or required, found {key:?}");
+                let message = format!("expected path, required or dotenv, found {key:?}");
                 return Err(Mismatch { message, span: entry.span.clone() });
             }
         }
     }
-    path.map_or_else(|| expected(WHAT, node), |path| Ok(EnvFile { path, required }))
+    path.map_or_else(|| expected(WHAT, node), |path| Ok(EnvFile { path, required, dotenv }))
 }
 
 /// Names of variables: one, or a list.
@@ -99,22 +145,49 @@ pub(crate) fn unreadable(entries: &[Entry]) -> Vec<Problem> {
 /// Whether the files can be read that have to be there.
 pub(crate) fn check_files(app: &AppSpec) -> Result<(), Problem> {
     for file in app.env_file.iter().flat_map(|files| &files.0) {
-        let wrong = |message: String| Err(Problem::error(message).of_attribute("env_file"));
         let path = file.path.display();
-        // A pipe would keep whoever reads it waiting.
-        let is_other = fs::metadata(&file.path).is_ok_and(|meta| !meta.is_file());
-        if is_other {
-            return wrong(format!("{path}: it is no regular file"));
-        }
-        match fs::read_to_string(&file.path) {
-            Ok(text) => {
-                if let Err(error) = env_file::parse(&text) {
-                    return wrong(format!("{path}:{error}"));
-                }
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !file.required => {}
-            Err(error) => return wrong(format!("{path}: {error}")),
-        }
+        let wrong = match content(&file.path) {
+            Ok(_) if file.dotenv => continue,
+            Ok(text) => match env_file::parse(&text) {
+                Ok(_) => continue,
+                Err(error) => format!("{path}:{error}"),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !file.required => continue,
+            Err(_) if file.dotenv && !file.required => continue,
+            Err(error) => format!("{path}: {error}"),
+        };
+        return Err(Problem::error(wrong).of_attribute("env_file"));
     }
     Ok(())
 }
+
+/// Which of an app's files are read in part or not at all, for each a warning.
+pub(crate) fn unread(app: &AppSpec) -> Vec<Problem> {
+    let files = app.env_file.iter().flat_map(|files| &files.0);
+    files
+        .filter(|file| file.dotenv)
+        .filter_map(|file| Some(warning(file)?.of_attribute("env_file")))
+        .collect()
+}
+
+fn warning(file: &EnvFile) -> Option<Problem> {
+    let path = file.path.display();
+    let text = match content(&file.path) {
+        Ok(text) => text,
+        Err(error) => return Some(Problem::warning(format!("{path}: {error}: its variables are missing"))),
+    };
+    let unread = dotenv::parse(&text).unread;
+    let lines: Vec<_> = unread.iter().map(usize::to_string).collect();
+    (!lines.is_empty()).then(|| {
+        Problem::warning(format!("{path}: ignored, for it is no variable: line {}", lines.join(", ")))
+    })
+}
+
+/// The text of a file, within the bounds that hold when the app is started. A pipe would keep its reader waiting.
+fn content(path: &Path) -> io::Result<String> {
+    let bytes = bounded::read(path, MAX_FILE)?;
+    String::from_utf8(bytes).map_err(|_| io::Error::other("expected UTF-8 text"))
+}
+
+/// The largest file that the daemon reads.
+const MAX_FILE: u64 = 1 << 20;

@@ -1,25 +1,26 @@
 //! An ecosystem file as a whole: its top level, and all its apps together.
 
 use std::{
-    collections::HashMap,
-    io::{self, Read as _},
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    io,
     path::{Path, PathBuf},
 };
 
-use rpm_core::{AppSpec, Env, MaxParallel, suggestion::nearest};
+use rpm_core::{AppSpec, Env, MaxParallel, Persona, bounded, suggestion::nearest};
 
 use crate::{
-    Caller, Declaration, LoadError, Problem, Report,
-    attributes::{self, Key},
+    Caller, Declaration, EnvChange, LoadError, Problem, Report,
+    attributes::{self, Dialect, Key},
     caller::resolve,
     dependencies::{self, Depending, Unresolved},
-    formats,
+    formats::{self, Parsed},
     node::{Entry, Node, Value},
     parallel,
     report::Severity,
     script,
     source::{self, Source, Span},
-    spec::Resolver,
+    spec::{self, Resolver},
     statics, values,
 };
 
@@ -33,6 +34,21 @@ pub struct Options {
     /// Attributes that replace those of each app. As in PM2 a namespace does so only where none is declared, and
     /// what makes an app itself, its name and script, is the file's.
     pub overrides: Declaration,
+    /// What the apps are wanted for.
+    pub purpose: Use,
+}
+
+/// What a file is loaded for, and so what of it has to be in order and is reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Use {
+    /// A start: notices about attributes are reported.
+    #[default]
+    Start,
+    /// A restart or a reload, which needs all that a start needs and repeats none of its notices.
+    Restart,
+    /// The names of its apps, for `stop` and `delete`: no other attribute is checked, so that an app can be stopped whose
+    /// directory or user is gone.
+    Select,
 }
 
 /// What a file declares.
@@ -48,45 +64,59 @@ pub struct Loaded {
     pub unresolved: Vec<Unresolved>,
     /// Names in [`Options::only`] that no app has.
     pub unmatched: Vec<String>,
+    /// What the file changed in the environment while it was evaluated, which the apps are to inherit.
+    pub env: EnvChange,
+    is_lenient: bool,
 }
 
 impl Loaded {
-    /// Refuses dependencies on apps that are nowhere. `is_there` tells the names of apps of other files and of those that
-    /// were started before.
-    pub fn resolve(&self, is_there: impl Fn(&str) -> bool) -> Result<(), LoadError> {
-        let unknown = self.unresolved.iter().filter(|unresolved| !is_there(&unresolved.app));
-        let problems: Vec<_> = unknown.map(|unresolved| unresolved.problem.clone()).collect();
-        if problems.is_empty() {
-            return Ok(());
+    /// Refuses dependencies on apps that are nowhere; those of a file for PM2, which knows none, are dropped with a
+    /// warning. `is_there` tells the names of apps of other files and of those that were started before.
+    pub fn resolve(&mut self, is_there: impl Fn(&str) -> bool) -> Result<Report, LoadError> {
+        let unknown: Vec<_> =
+            self.unresolved.iter().filter(|unresolved| !is_there(&unresolved.app)).cloned().collect();
+        let source = self.warnings.source().cloned();
+        let problems = unknown.iter().map(|unresolved| unresolved.problem.clone());
+        if !self.is_lenient {
+            let problems: Vec<_> = problems.collect();
+            let nothing = problems.is_empty();
+            return if nothing { Ok(Report::default()) } else { Err(LoadError::new(source, problems)) };
         }
-        Err(LoadError::new(self.warnings.source().cloned(), problems))
+        for app in &mut self.apps {
+            let Some(dependencies) = &mut app.depends_on else { continue };
+            dependencies.0.retain(|dependency| unknown.iter().all(|other| other.app != dependency.app));
+            if dependencies.0.is_empty() {
+                app.depends_on = None;
+            }
+        }
+        Ok(Report::new(source, problems.map(Problem::ignored).collect()))
     }
 }
 
-/// Loads a file; `-` is JSON on standard input. All that is wrong in it is told together, also in apps that are not
-/// wanted.
+/// Loads a file; `-` is JSON on standard input. All that is wrong in it is told together, even values in apps that are
+/// not wanted; whether these could be run is not asked.
 pub fn load(path: &Path, options: &Options, caller: &Caller) -> Result<Loaded, LoadError> {
-    let (source, tree) = read(path, caller)?;
-    loaded(source, tree, options, caller)
+    let (source, parsed) = read(path, caller)?;
+    loaded(source, parsed, options, caller)
 }
 
 /// Loads a text as if it stood in the file `path`, whose name tells its format.
 pub fn load_text(path: &Path, text: &str, options: &Options, caller: &Caller) -> Result<Loaded, LoadError> {
-    let (source, tree) = parse(path, Source::new(path, text), caller)?;
-    loaded(source, tree, options, caller)
+    let (source, parsed) = parse(path, Source::new(path, text), caller)?;
+    loaded(source, parsed, options, caller)
 }
 
 /// All that a file says, as JSON: for those who want more of it than its apps, such as `deploy`.
 pub fn tree(path: &Path, caller: &Caller) -> Result<serde_json::Value, LoadError> {
-    read(path, caller).map(|(_, tree)| tree.to_json())
+    read(path, caller).map(|(_, parsed)| parsed.tree.to_json())
 }
 
 /// The text of a file and its tree.
-pub(crate) fn read(path: &Path, caller: &Caller) -> Result<(Source, Node), LoadError> {
+pub(crate) fn read(path: &Path, caller: &Caller) -> Result<(Source, Parsed), LoadError> {
     let source = if path.as_os_str() == formats::STANDARD_INPUT {
         let name = Path::new("standard input");
-        let mut bytes = Vec::new();
-        io::stdin().read_to_end(&mut bytes).map_err(|error| source::unreadable(name, &error))?;
+        let bytes = bounded::read_stream(io::stdin(), source::MAX_FILE)
+            .map_err(|error| source::unreadable(name, &error))?;
         Source::decode(name, bytes)?
     } else {
         Source::read(path, &caller.cwd)?
@@ -94,45 +124,49 @@ pub(crate) fn read(path: &Path, caller: &Caller) -> Result<(Source, Node), LoadE
     parse(path, source, caller)
 }
 
-fn parse(path: &Path, source: Source, caller: &Caller) -> Result<(Source, Node), LoadError> {
+fn parse(path: &Path, source: Source, caller: &Caller) -> Result<(Source, Parsed), LoadError> {
     let parse = formats::parser(path)?;
     match parse(&source, caller) {
-        Ok(tree) => Ok((source, tree)),
+        Ok(parsed) => Ok((source, parsed)),
         Err(problems) => Err(LoadError::new(Some(source), problems)),
     }
 }
 
 pub(crate) fn loaded(
     source: Source,
-    tree: Node,
+    parsed: Parsed,
     options: &Options,
     caller: &Caller,
 ) -> Result<Loaded, LoadError> {
+    let Parsed { tree, env } = parsed;
+    let mut caller = Cow::Borrowed(caller);
+    if env != EnvChange::default() {
+        env.apply(&mut caller.to_mut().env);
+    }
     let mut problems = Vec::new();
     let is_package = source.path().file_name().is_some_and(|name| name == "package.json");
     let top = Top::read(tree, is_package, &mut problems);
-    let directory = resolve(&caller.cwd, source.path().parent().unwrap_or(Path::new("")));
-    let resolver = top
-        .base(&directory, &caller.cwd)
-        .map(|base| Resolver::new(caller, base).beside(directory))
-        .map_err(|problem| problems.push(problem))
-        .ok();
-    let mut reader = Reader { options, resolver, names: HashMap::new(), problems };
+    let mut reader = Reader::new(&source, options, &caller);
+    if options.purpose != Use::Select {
+        reader.resolver = top.resolver(&source, &caller, reader.is_lenient, &mut problems);
+    }
+    reader.problems = problems;
     let mut apps: Vec<_> = top.apps.iter().filter_map(|node| reader.app(node)).collect();
-    let Reader { names, mut problems, .. } = reader;
-    let deployed = top.deployed(options.profile.as_deref(), &mut problems);
-    problems.extend(dependencies::check(&apps.iter().map(App::depending).collect::<Vec<_>>()));
-    let (max_parallel, limited) = top.parallel.read(&mut problems);
-    problems.extend(parallel::strangers(limited, &apps.iter().map(|app| &app.spec).collect::<Vec<_>>()));
+    let max_parallel = reader.check(&top, &mut apps);
+    let deployed = reader.deployed(&top);
+    let Reader { names, wanted, mut problems, is_lenient, .. } = reader;
     if problems.iter().any(|problem| problem.severity() == Severity::Error) {
         return Err(LoadError::new(Some(source), problems));
     }
 
-    let wanted: Vec<&str> =
-        options.only.iter().flat_map(|text| text.split([',', ' '])).filter(|name| !name.is_empty()).collect();
     apps.retain(|app| wanted.is_empty() || wanted.contains(&app.spec.name.as_str()));
     if let Some(profile) = &options.profile {
         problems.extend(apps.iter_mut().filter_map(|app| choose(app, profile, &deployed)));
+    }
+    match options.purpose {
+        Use::Start => {}
+        Use::Restart => problems.retain(|problem| !problem.is_notice()),
+        Use::Select => problems.clear(),
     }
     let unresolved = dependencies::unresolved(&apps.iter().map(App::depending).collect::<Vec<_>>());
     let renamed: HashMap<String, String> =
@@ -146,7 +180,7 @@ pub(crate) fn loaded(
     let unmatched = wanted.into_iter().filter(|name| !names.contains_key(*name)).map(str::to_owned).collect();
     let apps = dependencies::in_order(apps.into_iter().map(|app| app.spec).collect());
     let warnings = Report::new(Some(source), problems);
-    Ok(Loaded { apps, max_parallel, warnings, unresolved, unmatched })
+    Ok(Loaded { apps, max_parallel, warnings, unresolved, unmatched, env, is_lenient })
 }
 
 /// An app of a file.
@@ -168,14 +202,35 @@ impl App {
 /// Reads the apps of one file.
 struct Reader<'a> {
     options: &'a Options,
+    dialect: Dialect,
+    /// See [`is_lenient`].
+    is_lenient: bool,
+    /// The names that are wanted, all if empty.
+    wanted: Vec<&'a str>,
     /// Missing where it is unknown what paths are relative to.
     resolver: Option<Resolver<'a>>,
     /// The names so far, and where they stand.
     names: HashMap<String, Option<Span>>,
+    namespaces: HashSet<String>,
     problems: Vec<Problem>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(source: &Source, options: &'a Options, caller: &Caller) -> Self {
+        let dialect = formats::dialect(source.path());
+        let words = options.only.iter().flat_map(|text| text.split([',', ' ']));
+        Self {
+            options,
+            dialect,
+            is_lenient: is_lenient(dialect, caller),
+            wanted: words.filter(|name| !name.is_empty()).collect(),
+            resolver: None,
+            names: HashMap::new(),
+            namespaces: HashSet::new(),
+            problems: Vec::new(),
+        }
+    }
+
     /// One app, unless something is wrong with it.
     fn app(&mut self, node: &Node) -> Option<App> {
         let Value::Table(entries) = &node.value else {
@@ -184,22 +239,27 @@ impl Reader<'_> {
             return None;
         };
         let mut problems = Vec::new();
-        let mut declared = Declaration::read(entries, &mut problems);
+        let mut declared = Declaration::read(entries, self.dialect, &mut problems);
         let name = declared.name.as_deref().or_else(|| declared.script.as_deref().map(script::default_name));
         let name = name.map(str::to_owned);
+        if self.options.purpose == Use::Select {
+            let selecting: &[&str] = if declared.name.is_none() { &["name", "script"] } else { &["name"] };
+            problems.retain(|problem| problem.is_error_in(selecting));
+        }
+        if self.is_lenient {
+            problems = problems.into_iter().map(or_ignored).collect();
+        }
         // What could not be read has been told, and must not be taken for what is not there.
         let is_wrong = |attributes: &[&str]| problems.iter().any(|problem| problem.is_error_in(attributes));
         let (wrong_name, wrong_basis) =
             (is_wrong(&["name"]), is_wrong(&["script", "cwd", "cron_restart", "autorestart"]));
-        if !wrong_name {
+        if !wrong_name && self.options.purpose != Use::Select {
             problems.extend(name.as_deref().and_then(|name| self.name_clash(name, &declared, node)));
         }
         self.override_in(&mut declared);
         let append_env_to_name = declared.append_env_to_name == Some(true);
-        let resolver = self.resolver.as_mut().filter(|_| !wrong_basis);
-        let spec = resolver
-            .map(|resolver| resolver.spec(declared))
-            .and_then(|spec| spec.map_err(|problem| problems.push(problem.or_at(node.span.as_ref()))).ok());
+        self.namespaces.insert(declared.namespace.clone().unwrap_or_else(|| NAMESPACE.to_owned()));
+        let spec = if wrong_basis { None } else { self.spec(declared, node, &mut problems) };
         self.problems.extend(problems.into_iter().map(|problem| problem.of_app(name.as_deref())));
         spec.map(|spec| App {
             name: name.unwrap_or_else(|| spec.name.clone()),
@@ -207,6 +267,63 @@ impl Reader<'_> {
             append_env_to_name,
             places: dependencies::places(entries),
         })
+    }
+
+    /// What is declared as the verb needs it; of an app that is not wanted nothing is checked.
+    fn spec(
+        &mut self,
+        mut declared: Declaration,
+        node: &Node,
+        problems: &mut Vec<Problem>,
+    ) -> Option<AppSpec> {
+        if self.options.purpose == Use::Select {
+            return spec::selected(declared);
+        }
+        let resolver = self.resolver.as_mut()?;
+        let name = spec::name(&declared);
+        let is_wanted =
+            self.wanted.is_empty() || name.is_some_and(|name| self.wanted.contains(&name.as_str()));
+        loop {
+            let problem = match resolver.spec(declared.clone()) {
+                Ok(spec) => {
+                    problems.extend(resolver.take_remarks().into_iter().filter(|_| is_wanted));
+                    return Some(spec);
+                }
+                Err(problem) => problem.or_at(node.span.as_ref()),
+            };
+            let ours = problem.attribute().and_then(attributes::ours).filter(|_| self.is_lenient);
+            let Some(ours) = ours.filter(|ours| (ours.is_declared)(&declared)) else {
+                problems.extend(is_wanted.then_some(problem));
+                return None;
+            };
+            ours.clear(&mut declared);
+            problems.push(problem.ignored());
+        }
+    }
+
+    /// What the apps say about each other, and the file about them all.
+    fn check(&mut self, top: &Top, apps: &mut [App]) -> MaxParallel {
+        if self.options.purpose == Use::Select {
+            return MaxParallel::default();
+        }
+        let mut wrong = dependencies::check(&apps.iter().map(App::depending).collect::<Vec<_>>());
+        if self.is_lenient && !wrong.is_empty() {
+            apps.iter_mut().for_each(|app| app.spec.depends_on = None);
+        }
+        let (max_parallel, limited) = top.parallel.read(&mut wrong);
+        if self.is_lenient {
+            wrong = wrong.into_iter().map(Problem::ignored).collect();
+        }
+        self.problems.extend(wrong);
+        self.problems.extend(parallel::strangers(limited, &self.namespaces));
+        max_parallel
+    }
+
+    fn deployed(&mut self, top: &Top) -> Env {
+        if self.options.purpose == Use::Select {
+            return Env::default();
+        }
+        top.deployed(self.options.profile.as_deref(), &mut self.problems)
     }
 
     fn name_clash(&mut self, name: &str, declared: &Declaration, node: &Node) -> Option<Problem> {
@@ -228,6 +345,21 @@ impl Reader<'_> {
             declared.namespace = own.2;
         }
     }
+}
+
+/// Whether a file for PM2 is read in its place: PM2 ignores attributes of ours, so that nothing that is wrong with them may
+/// keep an app from being started.
+pub(crate) fn is_lenient(dialect: Dialect, caller: &Caller) -> bool {
+    dialect == Dialect::Pm2 && caller.persona != Persona::Rpm
+}
+
+/// The namespace of an app that declares none.
+const NAMESPACE: &str = "default";
+
+/// A problem, which is a warning where PM2 has no such attribute.
+fn or_ignored(problem: Problem) -> Problem {
+    let is_ours = problem.attribute().and_then(attributes::ours).is_some();
+    if is_ours && problem.severity() == Severity::Error { problem.ignored() } else { problem }
 }
 
 /// Merges a profile into the environment of an app that has it, above what is deployed under its name.
@@ -326,6 +458,30 @@ impl Top {
         })
     }
 
+    /// What makes the specs of the apps. A file for PM2 does not fail by a `root`, which PM2 does not have.
+    fn resolver<'a>(
+        &self,
+        source: &Source,
+        caller: &'a Caller,
+        is_lenient: bool,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Resolver<'a>> {
+        let directory = resolve(&caller.cwd, source.path().parent().unwrap_or(Path::new("")));
+        let base = match self.base(&directory, &caller.cwd) {
+            Ok(base) => base,
+            Err(problem) if is_lenient => {
+                problems.push(problem.ignored());
+                caller.cwd.clone()
+            }
+            Err(problem) => {
+                problems.push(problem);
+                return None;
+            }
+        };
+        let resolver = Resolver::new(caller, base).beside(directory);
+        Some(if is_lenient { resolver.with_dotenv() } else { resolver })
+    }
+
     /// The directory that relative paths begin at.
     fn base(&self, directory: &Path, cwd: &Path) -> Result<PathBuf, Problem> {
         let Some(root) = &self.root else { return Ok(cwd.to_owned()) };
@@ -365,6 +521,6 @@ fn apps(entry: Entry, problems: &mut Vec<Problem>) -> Vec<Node> {
 
 fn unknown(entry: &Entry) -> Problem {
     let hint = values::did_you_mean(nearest(&entry.key, KEYS));
-    Problem::warning(format!("unknown key `{}` at the top level is ignored{hint}", entry.key))
+    Problem::notice(format!("unknown key `{}` at the top level is ignored{hint}", entry.key))
         .at(entry.span.clone())
 }

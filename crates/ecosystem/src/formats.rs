@@ -2,29 +2,48 @@
 
 use std::{ffi::OsStr, path::Path};
 
-use crate::{Caller, Problem, javascript, json, node::Node, source::Source, toml, yaml};
+use crate::{
+    Caller, EnvChange, Problem, attributes::Dialect, javascript, node::Node, source::Source, toml, yaml,
+};
 
 struct Format {
     is_named: fn(&str) -> bool,
     parse: Parse,
 }
 
-/// From a text to its tree; or all that is wrong with it.
-pub(crate) type Parse = fn(&Source, &Caller) -> Result<Node, Vec<Problem>>;
+/// What a file says.
+#[derive(Clone, Debug)]
+pub(crate) struct Parsed {
+    pub(crate) tree: Node,
+    /// What its evaluation changed in the environment.
+    pub(crate) env: EnvChange,
+}
+
+impl From<Node> for Parsed {
+    fn from(tree: Node) -> Self {
+        Self { tree, env: EnvChange::default() }
+    }
+}
+
+/// From a text to what it says; or all that is wrong with it.
+pub(crate) type Parse = fn(&Source, &Caller) -> Result<Parsed, Vec<Problem>>;
 
 /// The word that stands for standard input, which says JSON.
 pub(crate) const STANDARD_INPUT: &str = "-";
 
 /// PM2 takes a file for a declaration when its path has one of these *anywhere*: `.json5` is one through `.json`.
 static FORMATS: &[Format] = &[
-    Format { is_named: |path| extension(path) == Some("toml"), parse: |source, _| toml::parse(source) },
+    Format {
+        is_named: |path| extension(path) == Some("toml"),
+        parse: |source, _| toml::parse(source).map(Parsed::from),
+    },
     Format {
         is_named: |path| path == STANDARD_INPUT || path.contains(".json"),
-        parse: |source, _| json::parse(source),
+        parse: javascript::parse_json,
     },
     Format {
         is_named: |path| path.contains(".yml") || path.contains(".yaml"),
-        parse: |source, _| yaml::parse(source),
+        parse: |source, _| yaml::parse(source).map(Parsed::from),
     },
     Format { is_named: is_javascript, parse: javascript::parse },
 ];
@@ -32,6 +51,11 @@ static FORMATS: &[Format] = &[
 /// Whether the file at this path is evaluated: what it says depends on more than its text.
 pub(crate) fn is_javascript(path: &str) -> bool {
     [".config.js", ".config.cjs", ".config.mjs"].iter().any(|mark| path.contains(mark))
+}
+
+/// The dialect of the file at this path.
+pub(crate) fn dialect(path: &Path) -> Dialect {
+    if extension(&path.to_string_lossy()) == Some("toml") { Dialect::Own } else { Dialect::Pm2 }
 }
 
 fn extension(path: &str) -> Option<&str> {

@@ -2,9 +2,13 @@
 
 use std::{
     collections::HashMap,
-    fs,
     path::{Path, PathBuf},
 };
+
+use rpm_core::bounded;
+
+/// The largest `package.json` that is looked at, as in the daemon.
+const MAX_PACKAGE: u64 = 1 << 20;
 
 /// Versions by directory: apps mostly share one, so that each file is read once.
 #[derive(Default)]
@@ -26,12 +30,14 @@ impl Packages {
 }
 
 fn read(path: &Path) -> Option<serde_json::Value> {
-    let text = fs::read_to_string(path).ok()?;
-    serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()
+    let bytes = bounded::read(path, MAX_PACKAGE).ok()?;
+    serde_json::from_str(str::from_utf8(&bytes).ok()?.trim_start_matches('\u{feff}')).ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -1,6 +1,8 @@
 //! `max_parallel` at the top level of a file and in its `namespaces`: how many tasks may run at the same time.
 
-use rpm_core::{AppSpec, MaxParallel, suggestion::nearest};
+use std::collections::HashSet;
+
+use rpm_core::{MaxParallel, suggestion::nearest};
 
 use crate::{
     Problem,
@@ -49,7 +51,7 @@ impl Declared {
                 } else {
                     let hint = values::did_you_mean(nearest(&entry.key, [KEY]));
                     let message = format!("{of}unknown key `{}` is ignored{hint}", entry.key);
-                    problems.push(Problem::warning(message).at(entry.span.clone()));
+                    problems.push(Problem::notice(message).at(entry.span.clone()));
                 }
             }
         }
@@ -60,11 +62,11 @@ impl Declared {
 /// Warns of namespaces that no app is in: a slip of the pen would limit nothing.
 pub(crate) fn strangers(
     places: Vec<(String, Option<Span>)>,
-    apps: &[&AppSpec],
+    known: &HashSet<String>,
 ) -> impl Iterator<Item = Problem> {
-    let stranger = move |(name, _): &(String, Option<Span>)| apps.iter().all(|app| app.namespace != *name);
+    let stranger = move |(name, _): &(String, Option<Span>)| !known.contains(name);
     places.into_iter().filter(stranger).map(|(name, span)| {
-        Problem::warning(format!("no app of this file is in the namespace {name:?}")).at(span)
+        Problem::notice(format!("no app of this file is in the namespace {name:?}")).at(span)
     })
 }
 

@@ -34,6 +34,8 @@ pub struct Problem {
     span: Option<Span>,
     /// An earlier place that this one clashes with.
     earlier: Option<Span>,
+    /// Whether it is about how the file is written, which is worth a line at a start alone.
+    is_notice: bool,
 }
 
 impl Problem {
@@ -47,8 +49,29 @@ impl Problem {
         Self::new(Severity::Warning, message.into())
     }
 
+    /// A warning about how the file is written: a restart, a stop and the like do not repeat it.
+    pub(crate) fn notice(message: impl Into<String>) -> Self {
+        Self { is_notice: true, ..Self::warning(message) }
+    }
+
     fn new(severity: Severity, message: String) -> Self {
-        Self { severity, apps: Vec::new(), attribute: None, message, span: None, earlier: None }
+        let (apps, attribute, span, earlier) = (Vec::new(), None, None, None);
+        Self { severity, apps, attribute, message, span, earlier, is_notice: false }
+    }
+
+    /// Instead of an error the warning that what is wrong is ignored.
+    pub(crate) fn ignored(self) -> Self {
+        let message = format!("{}: it is ignored", self.message);
+        Self { severity: Severity::Warning, message, is_notice: true, ..self }
+    }
+
+    pub(crate) fn is_notice(&self) -> bool {
+        self.is_notice
+    }
+
+    /// The attribute that is wrong.
+    pub(crate) fn attribute(&self) -> Option<&'static str> {
+        self.attribute
     }
 
     /// Points at a place.
@@ -115,6 +138,11 @@ impl Report {
         let mut problems = grouped(problems);
         problems.sort_by_key(|problem| problem.span.as_ref().map(|span| span.start));
         Self { source, problems }
+    }
+
+    /// The same with further problems.
+    pub(crate) fn with(self, more: impl IntoIterator<Item = Problem>) -> Self {
+        Self::new(self.source, self.problems.into_iter().chain(more).collect())
     }
 
     /// Whether there is nothing to say.

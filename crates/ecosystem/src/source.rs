@@ -1,14 +1,19 @@
 //! The text of a file, and where in it something stands.
 
 use std::{
-    fmt, fs,
+    fmt,
     io::{self, ErrorKind},
     iter,
     ops::Range,
     path::{Path, PathBuf},
 };
 
+use rpm_core::bounded;
+
 use crate::{LoadError, Problem};
+
+/// The largest file that is read.
+pub(crate) const MAX_FILE: u64 = 64 << 20;
 
 /// Bytes of a [`Source`].
 pub type Span = Range<usize>;
@@ -33,7 +38,7 @@ impl Source {
 
     /// Reads `path`, relative to `cwd`. Messages show it as it was given.
     pub(crate) fn read(path: &Path, cwd: &Path) -> Result<Self, LoadError> {
-        let bytes = fs::read(cwd.join(path)).map_err(|error| unreadable(path, &error))?;
+        let bytes = bounded::read(&cwd.join(path), MAX_FILE).map_err(|error| unreadable(path, &error))?;
         Self::decode(path, bytes)
     }
 

@@ -2,12 +2,13 @@
 
 use std::{
     collections::HashMap,
-    fs,
+    fs, mem,
     path::{Path, PathBuf},
 };
 
 use rpm_core::{
-    Account, AppSpec, CombinedLog, ExecMode, Instances, Interpreter, LogTarget, listen::Place, units::Memory,
+    Account, AppSpec, CombinedLog, ExecMode, Instances, Interpreter, LogTarget, Persona, listen::Place,
+    units::Memory,
 };
 
 use crate::{
@@ -35,6 +36,10 @@ pub(crate) struct Resolver<'a> {
     packages: Packages,
     directories: HashMap<PathBuf, Option<String>>,
     typescript: Option<Result<Run, &'static str>>,
+    /// Whether files of variables are read as npm's `dotenv` reads them, and may be missing.
+    reads_dotenv: bool,
+    /// What is not as it may be thought to be with the app that was resolved last.
+    remarks: Vec<Problem>,
 }
 
 impl<'a> Resolver<'a> {
@@ -47,7 +52,19 @@ impl<'a> Resolver<'a> {
             packages: Packages::default(),
             directories: HashMap::new(),
             typescript: None,
+            reads_dotenv: false,
+            remarks: Vec::new(),
         }
+    }
+
+    /// Reads files of variables as in the files of PM2, where `env_file` has no effect.
+    pub(crate) fn with_dotenv(self) -> Self {
+        Self { reads_dotenv: true, ..self }
+    }
+
+    /// The warnings about the apps since it was asked last.
+    pub(crate) fn take_remarks(&mut self) -> Vec<Problem> {
+        mem::take(&mut self.remarks)
     }
 
     /// Gives advice for an ecosystem file in this directory.
@@ -84,26 +101,29 @@ impl<'a> Resolver<'a> {
                 spec
             }
         };
-        if let Some(prefix) = declared.name_prefix.as_ref().filter(|prefix| !spec.name.contains(*prefix)) {
-            spec.name = format!("{prefix}:{}", spec.name);
-        }
+        spec.name = with_prefix(spec.name, declared.name_prefix.as_deref());
         self.change_user(&mut spec, &declared)?;
         let env_file = declared.span("env_file");
         let is_undecided = declared.exec_mode.is_none() && declared.execute_command != Some(true);
         let soft_place = declared.span("max_memory_restart");
         self.fill(&mut spec, declared);
-        environment::check_files(&spec).map_err(|problem| problem.at(env_file))?;
+        environment::check_files(&spec).map_err(|problem| problem.at(env_file.clone()))?;
+        let unread = environment::unread(&spec).into_iter();
+        self.remarks.extend(unread.map(|problem| problem.at(env_file.clone())));
         match &target {
             Target::File(_) => {}
             Target::Line(_) => spec.args = vec!["-c".to_owned(), script],
             Target::Server(_) => spec.args.insert(0, statics::VERB.to_owned()),
         }
-        if is_undecided && is_cluster(&spec) {
+        if is_undecided && self.is_cluster(&spec) {
             spec.exec_mode = ExecMode::Cluster;
             // PM2 decides on the logs before it decides on the mode: what is not counted shares them.
             if spec.merge_logs.is_none() && matches!(spec.instances, Some(Instances::Cpus { less: 0 })) {
                 spec.merge_logs = Some(true);
             }
+        }
+        if spec.exec_mode == ExecMode::Cluster && self.runs_bun_as_node(&spec) {
+            spec.interpreter = Interpreter::Program("node".to_owned());
         }
         if let (Some(soft), Some(hard)) =
             (spec.max_memory_restart, spec.limits.as_ref().and_then(|l| l.memory))
@@ -167,6 +187,9 @@ impl<'a> Resolver<'a> {
         spec.env_file = d.env_file.filter(|files| !files.0.is_empty()).map(|mut files| {
             for file in &mut files.0 {
                 file.path = self.path(&cwd, &file.path.to_string_lossy());
+                if self.reads_dotenv {
+                    (file.required, file.dotenv) = (false, true);
+                }
             }
             Box::new(files)
         });
@@ -310,6 +333,19 @@ impl<'a> Resolver<'a> {
         })
     }
 
+    /// PM2's rule for an app that declares instances and no mode: `1` too makes a cluster, `-2` does not.
+    fn is_cluster(&self, spec: &AppSpec) -> bool {
+        (spec.interpreter.is_node() || self.runs_bun_as_node(spec))
+            && matches!(spec.instances, Some(Instances::Count(_) | Instances::Cpus { less: 0 | 1 }))
+    }
+
+    /// Whether the workers of a cluster for Bun are to be processes of Node, as they are in PM2, which forks all workers from
+    /// its own daemon.
+    fn runs_bun_as_node(&self, spec: &AppSpec) -> bool {
+        let is_bun = matches!(&spec.interpreter, Interpreter::Program(program) if program.ends_with("bun"));
+        is_bun && self.caller.persona != Persona::Rpm
+    }
+
     fn interpreter(&mut self, declared: &Declaration, file: &Path, cwd: &Path) -> Result<Run, Problem> {
         if let Some(declared) = &declared.interpreter {
             return Ok((self.program(declared, cwd), &[]));
@@ -318,10 +354,15 @@ impl<'a> Resolver<'a> {
             return Ok((interpreter, &[]));
         }
         let programs = &mut self.programs;
-        self.typescript
-            .get_or_insert_with(|| typescript::interpreter(programs))
-            .clone()
-            .map_err(Problem::error)
+        match self.typescript.get_or_insert_with(|| typescript::interpreter(programs)).clone() {
+            Ok(run) => Ok(run),
+            // It cannot be started, and is not to keep the other apps of the file from it.
+            Err(message) if self.beside.is_some() => {
+                self.remarks.push(Problem::warning(message));
+                Ok((Interpreter::Program(typescript::PREFERRED.to_owned()), &[]))
+            }
+            Err(message) => Err(Problem::error(message)),
+        }
     }
 
     /// A declared interpreter as the daemon can execute it, whose directory is another: a path becomes absolute,
@@ -424,9 +465,24 @@ fn put<T>(field: &mut T, declared: Option<T>) {
     }
 }
 
-/// PM2's rule for an app that declares instances and no mode: `1` too makes a cluster, `-2` does not.
-fn is_cluster(spec: &AppSpec) -> bool {
-    let Interpreter::Program(program) = &spec.interpreter else { return false };
-    (program.ends_with("node") || program.ends_with("bun"))
-        && matches!(spec.instances, Some(Instances::Count(_) | Instances::Cpus { less: 0 | 1 }))
+/// The name of an app that is declared, as it will be in the list; nothing if neither name nor script is.
+pub(crate) fn name(declared: &Declaration) -> Option<String> {
+    let name = declared.name.as_deref().or_else(|| declared.script.as_deref().map(script::default_name))?;
+    Some(with_prefix(name.to_owned(), declared.name_prefix.as_deref()))
+}
+
+fn with_prefix(name: String, prefix: Option<&str>) -> String {
+    match prefix.filter(|prefix| !name.contains(prefix)) {
+        Some(prefix) => format!("{prefix}:{name}"),
+        None => name,
+    }
+}
+
+/// What selects the processes of an app, and their order, without a look at anything else.
+pub(crate) fn selected(declared: Declaration) -> Option<AppSpec> {
+    let mut spec = AppSpec::new(name(&declared)?, PathBuf::new(), Interpreter::None, PathBuf::new());
+    put(&mut spec.namespace, declared.namespace);
+    spec.depends_on = declared.depends_on.map(Box::new);
+    spec.profiles = declared.profiles;
+    Some(spec)
 }

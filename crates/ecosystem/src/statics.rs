@@ -105,7 +105,7 @@ fn variable(entry: &Entry, keys: &[Key], env: &mut Vec<Entry>, problems: &mut Ve
         },
         None => {
             let message = format!("static: unknown key `{}` is ignored", entry.key);
-            problems.push(Problem::warning(message).at(entry.span.clone()));
+            problems.push(Problem::notice(message).at(entry.span.clone()));
         }
     }
 }

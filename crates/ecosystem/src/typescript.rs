@@ -9,10 +9,13 @@ use crate::caller::Programs;
 /// An interpreter, and the arguments that make it run a script.
 pub(crate) type Run = (Interpreter, &'static [&'static str]);
 
+/// What runs TypeScript wherever it is installed.
+pub(crate) const PREFERRED: &str = "bun";
+
 /// What runs TypeScript here. Without bun this asks `node` for its version.
 pub(crate) fn interpreter(programs: &mut Programs) -> Result<Run, &'static str> {
-    if programs.find("bun").is_some() {
-        return Ok((Interpreter::Program("bun".to_owned()), &[]));
+    if programs.find(PREFERRED).is_some() {
+        return Ok((Interpreter::Program(PREFERRED.to_owned()), &[]));
     }
     let version = programs
         .find("node")

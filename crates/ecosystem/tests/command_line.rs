@@ -109,7 +109,7 @@ fn only_root_starts_apps_as_others() {
     assert_eq!(as_user("nobody knows", &root).unwrap_err(), "User nobody knows cannot be found");
     let app = as_user("root", &root).unwrap();
     assert_eq!((app.uid, app.gid), (Some(0), Some(0)));
-    assert!(app.env.get("HOME").is_some_and(|home| home.starts_with('/')));
+    assert!(app.account.is_some_and(|account| account.home.starts_with('/')));
     assert_eq!(as_user("0", &root).unwrap().uid, Some(0));
 
     let group = declared(&[("gid", "nobody knows")]);

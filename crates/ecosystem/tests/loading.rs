@@ -4,7 +4,8 @@
 use std::{fs, path::Path};
 
 use project::Project;
-use rpm_ecosystem::{Declaration, Options, load, tree};
+use rpm_core::{ExecMode, LogTarget, Persona};
+use rpm_ecosystem::{Caller, Declaration, Options, Use, load, tree};
 
 mod project;
 
@@ -116,12 +117,155 @@ fn options_override_all_but_what_makes_the_app() {
 }
 
 #[test]
-fn apps_that_are_not_wanted_are_checked_too() {
+fn of_apps_that_are_not_wanted_the_values_are_checked_alone() {
     let project = Project::new();
-    let text = "apps = [{ name = 'a', script = 'app.js' }, { name = 'b', script = 'absent.js' }]";
     let options = Options { only: vec!["a".to_owned()], ..Options::default() };
-    let error = project.load_as("e.toml", text, &options).unwrap_err();
-    assert!(error.to_string().contains("app \"b\": Script not found"));
+    let gone = "apps = [{ name = 'a', script = 'app.js' }, { name = 'b', script = 'absent.js' },
+        { name = 'c', script = 'app.js', cwd = '/absent' }, { name = 'd', script = 'app.js', user = 'nobody knows' }]";
+    let loaded = project.load_as("e.toml", gone, &options).unwrap();
+    let names: Vec<_> = loaded.apps.iter().map(|app| app.name.as_str()).collect();
+    assert_eq!(names, ["a"]);
+    assert_eq!(project.load(gone).unwrap_err().report().problems().len(), 3);
+    let wrong =
+        "apps = [{ name = 'a', script = 'app.js' }, { name = 'b', script = 'app.js', kill_timeout = 'x' }]";
+    let error = project.load_as("e.toml", wrong, &options).unwrap_err();
+    assert!(error.to_string().contains("app \"b\": kill_timeout"), "{error}");
+}
+
+#[test]
+fn what_is_stopped_needs_a_name_alone() {
+    let project = Project::new();
+    let options = Options { purpose: Use::Select, ..Options::default() };
+    let text = "root = 'absent'\nmax_parallel = 'x'\ncolour = 1\napps = [
+        { name = 'a', script = 'absent.js', depends_on = ['b'] }, { name = 'b', cwd = '/absent', user = 'nobody knows' },
+        { script = 'jobs/c.js', kill_timeout = 'x', cron_only = true, colour = 1 }, { cwd = '/' }]";
+    let loaded = project.load_as("e.toml", text, &options).unwrap();
+    let names: Vec<_> = loaded.apps.iter().map(|app| app.name.as_str()).collect();
+    assert_eq!(names, ["b", "a", "c"], "those that others need come first");
+    assert!(loaded.warnings.is_empty());
+    let error = project.load_as("e.toml", "apps = [{ name = 1, script = 'a' }]", &options).unwrap_err();
+    assert!(error.to_string().contains("name: expected text"), "{error}");
+}
+
+#[test]
+fn notices_about_attributes_come_at_a_start_alone() {
+    let project = Project::new();
+    let text = "colour = 1\nnamespaces = { n = { max_parallel = 1 } }\n
+        apps = [{ script = 'app.js', shape = 1, cron = 0, cron_restart = '* * * * *', event_loop_inspector = true }]";
+    let warnings = |purpose, profile: Option<&str>| {
+        let options = Options { purpose, profile: profile.map(str::to_owned), ..Options::default() };
+        project.load_as("e.toml", text, &options).unwrap().warnings.problems().len()
+    };
+    assert_eq!(warnings(Use::Start, Some("x")), 6);
+    assert_eq!(warnings(Use::Restart, None), 0);
+    assert_eq!(warnings(Use::Restart, Some("x")), 1, "what is said of an option is no notice");
+    assert_eq!(warnings(Use::Select, Some("x")), 0);
+}
+
+#[test]
+fn attributes_of_ours_keep_no_app_of_a_file_for_pm2_from_its_start() {
+    let project = Project::new();
+    project.file(".env", "A=a#b\nwhat?\n");
+    let text = "{ root: '/absent', apps: [
+        { name: 'a', script: 'app.js', env_file: ['.env', 'absent.env'], kill_signal: 'SIGNONE', health: 'http://x',
+          listen: { port: 1 }, retries: 3, cron_only: true, depends_on: ['db'], limits: true, secret: [''] },
+        { name: 'b', script: 'app.js', depends_on: ['c'] }, { name: 'c', script: 'app.js', depends_on: ['b'] } ] }";
+    let as_pm2 = |name: &str, text: &str| {
+        let pm2 = Caller { persona: Persona::Pm2, ..project.caller() };
+        rpm_ecosystem::load_text(Path::new(name), text, &Options::default(), &pm2)
+    };
+    let mut loaded = as_pm2("e.json", text).unwrap();
+    loaded.resolve(|_| false).unwrap();
+    let warnings = project.plain(&loaded.warnings.to_string());
+    for warning in [
+        "e.json:1:9: root: expected a directory",
+        "env_file: /project/.env: ignored, for it is no variable: line 2",
+        "env_file: /project/absent.env: No such file",
+        "kill_signal: ",
+        "health: ",
+        "listen: ",
+        "retries: is for tasks",
+        "cron_only: means something beside a schedule only: expected `cron_restart`: it is ignored",
+        "limits: ",
+        "secret: ",
+        "depends_on: these depend on each other in a circle",
+    ] {
+        assert!(warnings.contains(warning), "{warning}\n{warnings}");
+    }
+    let files = loaded.apps[0].env_file.clone().unwrap();
+    assert!(files.0.iter().all(|file| file.dotenv && !file.required), "{files:?}");
+    assert!(loaded.apps.iter().all(|app| app.depends_on.is_none()));
+    let dangling = "{ script: 'app.js', depends_on: 'db' }";
+    let mut loaded = as_pm2("e.json", dangling).unwrap();
+    assert!(loaded.resolve(|_| false).unwrap().to_string().contains("no app \"db\" is started here"));
+    assert!(loaded.apps[0].depends_on.is_none());
+    // As `rpm`, and in TOML, it is an error.
+    let error = project.load_as("e.json", text, &Options::default()).unwrap_err();
+    assert!(error.report().problems().len() >= 6, "{error}");
+    assert!(as_pm2("e.toml", "script = 'app.js'\nenv_file = 'absent.env'").is_err());
+}
+
+#[test]
+fn of_several_spellings_the_one_counts_that_counts_in_pm2() {
+    let project = Project::new();
+    let file = |path: &str| Some(LogTarget::File(project.path().join(path)));
+    let out = |entries: &str| {
+        let text = format!("{{ script: 'app.js', {entries} }}");
+        project.load_as("e.json", &text, &Options::default()).unwrap().apps[0].out_file.clone()
+    };
+    // Each expectation is what PM2 7.0.4 made of it.
+    assert_eq!(out("out_file: '1', out: '2', output: '3', out_log: '4', outFile: '5'"), file("1"));
+    assert_eq!(out("outFile: '5', out: '2', output: '3', out_log: '4'"), file("4"));
+    assert_eq!(out("out_file: '', out: '2', output: '3', out_log: ''"), file("3"));
+    assert_eq!(out("out_file: null, outFile: '5', out: '2'"), file("2"));
+    assert_eq!(out("out_file: '', outFile: '5'"), file("5"));
+    let app = |text: &str| project.load_as("e.json", text, &Options::default()).unwrap().apps[0].clone();
+    let args = |entries: &str| app(&format!("{{ script: 'app.js', {entries} }}")).interpreter_args.concat();
+    assert_eq!(args("interpreter_args: '1', node_args: '2', interpreterArgs: '3'"), "2");
+    assert_eq!(args("nodeArgs: '1', interpreterArgs: '3', interpreter_args: '2'"), "2");
+    let interpreter = app("{ script: 'app.js', interpreter: 'node', exec_interpreter: 'bun' }").interpreter;
+    assert_eq!(interpreter.as_str(), "bun");
+    assert_eq!(app("{ name: 'x', command: 'absent.js', cmd: 'app.js', exec: 'absent.js' }").name, "x");
+    let merged = |entries: &str| app(&format!("{{ script: 'app.js', {entries} }}")).merge_logs;
+    assert_eq!(merged("merge_logs: false, combine_logs: true"), Some(true));
+    assert_eq!(merged("merge_logs: false"), Some(false));
+    assert_eq!(merged("combine_logs: false"), None, "an empty alias is none");
+    let own = project.load("script = 'app.js'\ncombine_logs = false").unwrap();
+    assert_eq!(own.apps[0].merge_logs, Some(false), "in TOML what is written counts");
+}
+
+#[test]
+fn bun_in_a_cluster_is_node_as_in_pm2() {
+    let project = Project::new();
+    let mode = |entries: &str, persona| {
+        let text = format!("{{ script: 'app.js', interpreter: 'bun', {entries} }}");
+        let caller = Caller { persona, ..project.caller() };
+        let loaded = rpm_ecosystem::load_text(Path::new("e.json"), &text, &Options::default(), &caller);
+        let app = loaded.unwrap().apps.remove(0);
+        (app.exec_mode, app.interpreter.as_str().to_owned())
+    };
+    let cluster = (ExecMode::Cluster, "node".to_owned());
+    let fork = (ExecMode::Fork, "bun".to_owned());
+    for entries in ["exec_mode: 'cluster'", "instances: 1", "instances: 2"] {
+        assert_eq!(mode(entries, Persona::Pm2), cluster, "{entries}");
+    }
+    assert_eq!(mode("exec_mode: 'fork', instances: 2", Persona::Pm2), fork);
+    // As `rpm` what was declared runs, and instances alone ask for no cluster of another program.
+    assert_eq!(mode("instances: 1", Persona::Rpm), fork);
+}
+
+#[test]
+fn typescript_without_its_runtime_fails_alone() {
+    let project = Project::new();
+    project.file("app.ts", "");
+    let text = "apps = [{ name = 'a', script = 'app.js' }, { name = 'b', script = 'app.ts' }]";
+    let loaded = project.load(text).unwrap();
+    assert_eq!(loaded.apps.len(), 2);
+    assert!(
+        loaded.warnings.to_string().contains("app \"b\": TypeScript apps require bun"),
+        "{}",
+        loaded.warnings
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ use rpm_core::{
     ProcessInfo, Selector,
     protocol::{Act, Action, Existing, Reply, Request, Scale, ScaleTo, StartApps},
 };
+use rpm_ecosystem::Use;
 
 use self::plan::{Plan, Step};
 use super::{Invocation, Verb, start};
@@ -54,8 +55,8 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
             "--prune and --only exclude each other: --only looks at a part".to_owned(),
         ));
     }
-    let declared = Declared::new(&mut context, Vec::new())?;
-    let apps: Vec<_> = start::load_all(&mut context, &declared, &files)?.into_iter().flatten().collect();
+    let mut declared = Declared::new(&mut context, Vec::new())?;
+    let apps = start::load_all(&mut context, &mut declared, &files, Use::Start)?.concat();
     let mut connection = context.connect()?;
     let present = match &mut connection {
         Some(connection) => context::revealed(connection, None)?,

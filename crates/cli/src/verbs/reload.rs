@@ -2,7 +2,7 @@
 
 use clap::Args;
 use rpm_core::protocol::{Act, Action};
-use rpm_ecosystem::is_ecosystem_file;
+use rpm_ecosystem::{Use, is_ecosystem_file};
 
 use super::{Invocation, Verb, attach, start};
 use crate::{act, apps::Declared, failure::Failure, reload_lock::ReloadLock};
@@ -27,9 +27,10 @@ struct Reload {
 
 fn run(invocation: Invocation) -> Result<(), Failure> {
     let (mut context, Reload { target, args }) = invocation.read()?;
-    let declared = Declared::new(&mut context, args)?;
+    let mut declared = Declared::new(&mut context, args)?;
     if is_ecosystem_file(&target) {
-        let apps = declared.load(&mut context, &target)?.apps;
+        let files = std::slice::from_ref(&target);
+        let apps = start::load_all(&mut context, &mut declared, files, Use::Restart)?.concat();
         let mut connection = context.connect_or_spawn()?;
         let lock = ReloadLock::take(&context)?;
         start::apps(&mut context, &mut connection, &declared, apps, Action::Reload)?;

@@ -3,7 +3,7 @@
 use clap::Args;
 use rpm_client::{ClientError, Connection};
 use rpm_core::protocol::{Act, Action, Request};
-use rpm_ecosystem::is_ecosystem_file;
+use rpm_ecosystem::{Use, is_ecosystem_file};
 use serde_json::Map;
 
 use super::{Invocation, Verb, attach, start};
@@ -29,9 +29,9 @@ struct Restart {
 
 fn run(invocation: Invocation) -> Result<(), Failure> {
     let (mut context, Restart { targets, args }) = invocation.read()?;
-    let declared = Declared::new(&mut context, args)?;
+    let mut declared = Declared::new(&mut context, args)?;
     let files: Vec<_> = targets.iter().filter(|target| is_ecosystem_file(target)).cloned().collect();
-    let mut files = start::load_all(&mut context, &declared, &files)?.into_iter();
+    let mut files = start::load_all(&mut context, &mut declared, &files, Use::Restart)?.into_iter();
     let mut connection = context.connect()?;
     for target in &targets {
         if is_ecosystem_file(target) {

@@ -13,7 +13,7 @@ use rpm_core::{
     protocol::{Action, Existing, ProcessRef, Reply, Request, StartApps},
     selector::Form,
 };
-use rpm_ecosystem::is_ecosystem_file;
+use rpm_ecosystem::{Use, is_ecosystem_file};
 
 use super::{
     Invocation, Verb, attach,
@@ -85,10 +85,10 @@ pub(super) fn all(
         let file = file.ok_or_else(|| Failure::Error(format!("File {} not found", DEFAULT_FILES[0])))?;
         targets.push((*file).to_owned());
     }
-    let declared = Declared::new(context, args)?;
+    let mut declared = Declared::new(context, args)?;
     // Nothing is started, nor is a daemon, before every file has been found to be in order.
     let files: Vec<_> = targets.iter().filter(|target| is_ecosystem_file(target)).cloned().collect();
-    let mut files = load_all(context, &declared, &files)?.into_iter();
+    let mut files = load_all(context, &mut declared, &files, Use::Start)?.into_iter();
     let mut connection = None;
     for target in &targets {
         let plan = if is_ecosystem_file(target) {
@@ -160,19 +160,23 @@ fn plan(
 /// The apps of each file.
 pub(super) fn load_all(
     context: &mut Context,
-    declared: &Declared,
+    declared: &mut Declared,
     files: &[String],
+    purpose: Use,
 ) -> Result<Vec<Vec<AppSpec>>, Failure> {
-    let loaded: Vec<_> =
-        files.iter().map(|file| declared.load(context, file)).collect::<Result<_, Failure>>()?;
+    let mut loaded: Vec<_> =
+        files.iter().map(|file| declared.load(context, file, purpose)).collect::<Result<_, Failure>>()?;
     if loaded.iter().any(|file| !file.unresolved.is_empty()) {
         let mut there: HashSet<String> =
             loaded.iter().flat_map(|file| &file.apps).map(|app| app.name.clone()).collect();
         if let Some(mut connection) = context.connect()? {
             there.extend(context::rows(&mut connection)?.into_iter().map(|row| row.name.into()));
         }
-        for file in &loaded {
-            file.resolve(|name| there.contains(name)).map_err(|error| apps::tell(context.out, &error))?;
+        for file in &mut loaded {
+            let warnings = file.resolve(|name| there.contains(name));
+            for warning in warnings.map_err(|error| apps::tell(context.out, &error))?.rendered(false) {
+                context.out.warn(&warning);
+            }
         }
     }
     Ok(loaded.into_iter().map(|file| file.apps).collect())

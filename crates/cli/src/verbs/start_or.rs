@@ -2,6 +2,7 @@
 
 use clap::Args;
 use rpm_core::protocol::Action;
+use rpm_ecosystem::Use;
 
 use super::{Invocation, Verb, start};
 use crate::{apps::Declared, failure::Failure};
@@ -31,8 +32,9 @@ struct StartOr {
 
 fn run(invocation: Invocation, action: Action) -> Result<(), Failure> {
     let (mut context, StartOr { file }) = invocation.read()?;
-    let declared = Declared::new(&mut context, Vec::new())?;
-    let apps = declared.load(&mut context, &file)?.apps;
+    let mut declared = Declared::new(&mut context, Vec::new())?;
+    let files = std::slice::from_ref(&file);
+    let apps = start::load_all(&mut context, &mut declared, files, Use::Start)?.concat();
     let mut connection = context.connect_or_spawn()?;
     start::apps(&mut context, &mut connection, &declared, apps, action)?;
     context.show_list(Some(&mut connection))

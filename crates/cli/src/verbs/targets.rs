@@ -6,7 +6,7 @@ use rpm_core::{
     AppSpec, Selector,
     protocol::{Act, Action},
 };
-use rpm_ecosystem::is_ecosystem_file;
+use rpm_ecosystem::{Use, is_ecosystem_file};
 
 use super::Invocation;
 use crate::{
@@ -29,8 +29,8 @@ pub(super) fn each(invocation: Invocation, action: Action) -> Result<(), Failure
     let mut connection = context.connect()?;
     for target in &targets {
         if is_ecosystem_file(target) {
-            let declared = Declared::new(&mut context, Vec::new())?;
-            let apps = declared.load(&mut context, target)?.apps;
+            let mut declared = Declared::new(&mut context, Vec::new())?;
+            let apps = declared.load(&mut context, target, Use::Select)?.apps;
             if let Some(connection) = &mut connection {
                 apps_of_file(&mut context, connection, action, &apps)?;
             }

@@ -1,11 +1,13 @@
 //! Writing TOML. An attribute is explained where it comes first.
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
+use rpm_core::{EnvFile, env_file::EnvFiles};
 use toml_writer::{ToTomlKey, ToTomlValue};
 
 use crate::{
-    attributes::{ATTRIBUTES, Key, Sorted, sorted},
+    Declaration,
+    attributes::{self, ATTRIBUTES, Attribute, Dialect, Key, Sorted, sorted},
     extras::EXTRAS,
     node::{Entry, Node, Value},
 };
@@ -14,11 +16,14 @@ use crate::{
 pub(super) struct Writer {
     pub(super) text: String,
     explained: HashSet<&'static str>,
+    dialect: Dialect,
+    /// Whether attributes that PM2 does not have are dropped where they cannot be read.
+    is_lenient: bool,
 }
 
 impl Writer {
-    pub(super) fn new() -> Self {
-        Self { text: String::new(), explained: HashSet::new() }
+    pub(super) fn new(dialect: Dialect, is_lenient: bool) -> Self {
+        Self { text: String::new(), explained: HashSet::new(), dialect, is_lenient }
     }
 
     pub(super) fn blank(&mut self) {
@@ -45,13 +50,14 @@ impl Writer {
     pub(super) fn app(&mut self, entries: &[Entry]) {
         self.blank();
         self.header(&["apps"], true);
-        let Sorted { chosen, others, .. } = sorted(entries);
+        let Sorted { chosen, others, .. } = sorted(entries, self.dialect);
         for attribute in ATTRIBUTES.iter().filter(|attribute| attribute.name != "env") {
             if let Some((_, _, entry)) = chosen.get(attribute.name) {
+                let Some(node) = self.value_of(attribute, &entry.node) else { continue };
                 if self.explained.insert(attribute.name) {
                     self.comment(attribute.about.trim());
                 }
-                self.line(attribute.name, &entry.node);
+                self.line(attribute.name, &node);
             }
         }
         for extra in EXTRAS {
@@ -74,6 +80,16 @@ impl Writer {
                 self.variables(&entry.key, &entry.node, about);
             }
         }
+    }
+
+    /// The value of an attribute with the meaning that it has in its file.
+    fn value_of<'a>(&self, attribute: &Attribute, node: &'a Node) -> Option<Cow<'a, Node>> {
+        if !self.is_lenient || attributes::ours(attribute.name).is_none() {
+            return Some(Cow::Borrowed(node));
+        }
+        let mut declaration = Declaration::default();
+        (attribute.read)(&mut declaration, node).ok()?;
+        Some(declaration.env_file.map_or(Cow::Borrowed(node), |files| Cow::Owned(dotenv_files(&files))))
     }
 
     /// Variables become text; what TOML cannot say is written as the text that it becomes.
@@ -116,6 +132,19 @@ impl Writer {
         let path: Vec<_> = path.iter().map(ToTomlKey::to_toml_key).collect();
         self.text.push_str(&[open, &path.join("."), close].concat());
     }
+}
+
+/// Files that are read as npm's `dotenv` reads them, and may be missing.
+fn dotenv_files(files: &EnvFiles) -> Node {
+    let entry =
+        |key: &str, value| Entry { key: key.to_owned(), span: None, node: Node { span: None, value } };
+    let file = |file: &EnvFile| {
+        let path = Value::String(file.path.to_string_lossy().into_owned());
+        let switches = [entry("required", Value::Bool(false)), entry("dotenv", Value::Bool(true))];
+        Value::Table([entry("path", path)].into_iter().chain(switches).collect())
+    };
+    let files = files.0.iter().map(|it| Node { span: None, value: file(it) }).collect();
+    Node { span: None, value: Value::Array(files) }
 }
 
 /// As one line of TOML; nothing for null, also within lists and tables.

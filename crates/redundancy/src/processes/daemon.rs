@@ -12,7 +12,7 @@ use rpm_core::{
     AppSpec, Bytes, Exit, Home, ProcessInfo, Selector, Status,
     protocol::{Act, Action, Existing, Reply, Request, StartApps},
 };
-use rpm_ecosystem::{Caller, Options};
+use rpm_ecosystem::{Caller, EnvChange, Options};
 
 use super::{Deed, Kind, Process, Processes, Run, Seen, State};
 use crate::{config::Pm2, moment::Moment, watch::World};
@@ -31,6 +31,8 @@ pub(crate) struct Daemon {
 struct Declared {
     stamp: Option<(SystemTime, u64)>,
     apps: Result<Vec<AppSpec>, String>,
+    /// What the file changes in the environment that its apps inherit.
+    env: EnvChange,
 }
 
 impl World<Processes> for Daemon {
@@ -49,9 +51,12 @@ impl World<Processes> for Daemon {
                 Ok("started".to_owned())
             }
             Deed::Start(name) => {
-                let declared = self.declared().find(|app| app.name == *name);
-                let app = declared.cloned().ok_or("no file declares it any more")?;
-                self.start(vec![app]).map(|_| "started".to_owned())
+                let of_file = |path: &'_ PathBuf| {
+                    Some((path.clone(), self.apps(path).find(|app| app.name == *name)?.clone()))
+                };
+                let declared = self.settings.ecosystem_files.iter().find_map(of_file);
+                let (path, app) = declared.ok_or("no file declares it any more")?;
+                self.start(&path, vec![app]).map(|_| "started".to_owned())
             }
             Deed::Restart { name, ids } if ids.is_empty() => self.act(Action::Restart, name).map(|()| done()),
             Deed::Restart { ids, .. } => {
@@ -111,8 +116,8 @@ impl Daemon {
             let stamp = fs::metadata(path).ok().and_then(|meta| Some((meta.modified().ok()?, meta.len())));
             // One that is wrong may be right without having changed: a script has come.
             if self.files.get(path).is_none_or(|known| known.stamp != stamp || known.apps.is_err()) {
-                let apps = load(path, &self.caller);
-                self.files.insert(path.clone(), Declared { stamp, apps });
+                let (apps, env) = load(path, &self.caller);
+                self.files.insert(path.clone(), Declared { stamp, apps, env });
             }
             if let Some(Declared { apps: Err(fault), .. }) = self.files.get(path) {
                 faults.push(fault.clone());
@@ -123,8 +128,12 @@ impl Daemon {
 
     /// The apps of all files, in order.
     fn declared(&self) -> impl Iterator<Item = &AppSpec> {
-        let files = self.settings.ecosystem_files.iter().filter_map(|path| self.files.get(path));
-        files.filter_map(|file| file.apps.as_ref().ok()).flatten()
+        self.settings.ecosystem_files.iter().flat_map(|path| self.apps(path))
+    }
+
+    /// The apps of one file.
+    fn apps(&self, path: &Path) -> impl Iterator<Item = &AppSpec> {
+        self.files.get(path).and_then(|file| file.apps.as_ref().ok()).into_iter().flatten()
     }
 
     fn watched(&self, table: &[ProcessInfo]) -> Vec<Process> {
@@ -208,9 +217,13 @@ impl Daemon {
         failure(&self.ask(&Request::Act(act))?)
     }
 
-    fn start(&self, apps: Vec<AppSpec>) -> Result<usize, String> {
+    /// Starts apps of the file at `path`.
+    fn start(&self, path: &Path, apps: Vec<AppSpec>) -> Result<usize, String> {
         let count = apps.len();
-        let env = self.caller.env.clone();
+        let mut env = self.caller.env.clone();
+        if let Some(file) = self.files.get(path) {
+            file.env.apply(&mut env);
+        }
         let start = StartApps { apps, env, existing: Existing::Restart, update_env: false };
         failure(&self.ask(&Request::Start(start))?).map(|()| count)
     }
@@ -238,7 +251,7 @@ impl Daemon {
             let Some(Declared { apps: Ok(apps), .. }) = self.files.get(path) else { continue };
             let apps: Vec<_> =
                 apps.iter().filter(|app| own.as_deref() != Some(app.name.as_str())).cloned().collect();
-            match self.start(apps) {
+            match self.start(path, apps) {
                 Ok(count) => started += count,
                 Err(error) => faults.push(format!("{}: {error}", path.display())),
             }
@@ -269,10 +282,10 @@ fn failure(replies: &[Reply]) -> Result<(), String> {
     if errors.is_empty() { Ok(()) } else { Err(errors.join("; ")) }
 }
 
-fn load(path: &Path, caller: &Caller) -> Result<Vec<AppSpec>, String> {
+fn load(path: &Path, caller: &Caller) -> (Result<Vec<AppSpec>, String>, EnvChange) {
     match rpm_ecosystem::load(path, &Options::default(), caller) {
-        Ok(loaded) => Ok(loaded.apps),
-        Err(error) => Err(error.report().to_string()),
+        Ok(loaded) => (Ok(loaded.apps), loaded.env),
+        Err(error) => (Err(error.report().to_string()), EnvChange::default()),
     }
 }
 
