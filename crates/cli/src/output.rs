@@ -8,7 +8,10 @@ use std::{
     os::fd::AsFd,
 };
 
-use rpm_core::{Persona, name::printable};
+use rpm_core::{
+    Persona,
+    name::{printable, printable_json},
+};
 use serde_json::Value;
 
 use crate::render::style::{Paint, Style};
@@ -68,7 +71,12 @@ impl Output {
         if let Value::Object(fields) = &mut content {
             fields.insert("schema".to_owned(), SCHEMA.into());
         }
-        self.data(format!("{content}\n").as_bytes());
+        self.json(&format!("{content}\n"));
+    }
+
+    /// JSON for programs, which a terminal may get as well.
+    pub(crate) fn json(&mut self, json: &str) {
+        self.data(printable_json(json).as_bytes());
     }
 
     /// Bytes for people, written as they are.

@@ -140,6 +140,29 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// JSON as it may be shown on a terminal, with the same value: characters that [`printable`] writes out are escaped. What
+/// serialises JSON does so with the first 32 alone.
+pub fn printable_json(json: &str) -> Cow<'_, str> {
+    if !json.chars().any(is_hidden) {
+        return Cow::Borrowed(json);
+    }
+    let mut shown = String::with_capacity(json.len() + 8);
+    for c in json.chars() {
+        if is_hidden(c) {
+            // Writing to a String cannot fail. All of them are single units of UTF-16.
+            let _ = write!(shown, "\\u{:04x}", u32::from(c));
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Such a character within a text of JSON; line breaks and the like stand between its tokens.
+fn is_hidden(c: char) -> bool {
+    !c.is_ascii_control() && is_unprintable(c) || c == '\u{7f}'
+}
+
 /// Controls, and the marks that reorder the text around them.
 fn is_unprintable(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -187,6 +210,15 @@ mod tests {
             [exact_stem("default", &long), exact_stem("x", &long), exact_stem("default", &(long + "!"))];
         assert!(stems.iter().all(|stem| stem.len() <= MAX_STEM), "{stems:?}");
         assert!(stems[0] != stems[1] && stems[0] != stems[2] && stems[1] != stems[2], "{stems:?}");
+    }
+
+    #[test]
+    fn json_keeps_its_value_and_loses_its_escapes() {
+        let text = "{\n\"a\":\"\u{9b}2J\u{7f}\u{202e}ü\"}\n";
+        let shown = printable_json(text);
+        assert_eq!(shown, "{\n\"a\":\"\\u009b2J\\u007f\\u202eü\"}\n");
+        let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(value(&shown), value(text));
     }
 
     #[test]

@@ -308,7 +308,9 @@ impl<'a> Reader<'a> {
         }
         let mut wrong = dependencies::check(&apps.iter().map(App::depending).collect::<Vec<_>>());
         if self.is_lenient && !wrong.is_empty() {
-            apps.iter_mut().for_each(|app| app.spec.depends_on = None);
+            for app in apps.iter_mut() {
+                app.spec.depends_on = None;
+            }
         }
         let (max_parallel, limited) = top.parallel.read(&mut wrong);
         if self.is_lenient {

@@ -1,6 +1,6 @@
 //! YAML, with the types that js-yaml's default schema has, which is what PM2 reads it with.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 
@@ -17,16 +17,58 @@ const MAX_NODES: usize = 100_000;
 const MAX_DEPTH: usize = 128;
 
 /// The tree of a text with one document, or the first thing that is wrong with it.
+///
+/// YAML wants what stands between brackets indented deeper than their key. js-yaml does not, and files close brackets below
+/// the key, so such lines are indented further before the text is read again.
 pub fn parse(source: &Source) -> Result<Node, Vec<Problem>> {
-    Loader::new(source.text())
-        .document()
-        .map_err(|wrong| vec![Problem::error(format!("not YAML: {}", wrong.message)).at(wrong.span)])
+    let text = source.text();
+    let mut shallow = BTreeSet::new();
+    loop {
+        let (indented, characters) = indented(text, &shallow);
+        let wrong = match Loader::new(&indented, characters).document() {
+            Ok(node) => return Ok(node),
+            Err(wrong) => wrong,
+        };
+        let is_bounded = shallow.len().saturating_mul(text.len()) < MAX_READ_AGAIN;
+        if let (true, true, Some(span)) = (wrong.is_shallow, is_bounded, &wrong.span)
+            && shallow.insert(span.start)
+        {
+            continue;
+        }
+        return Err(vec![Problem::error(format!("not YAML: {}", wrong.message)).at(wrong.span)]);
+    }
+}
+
+/// How much text is read again in all, in bytes, because a line is not indented enough.
+const MAX_READ_AGAIN: usize = 64 << 20;
+
+/// What the parser says of a line between brackets that is not indented deeper than their key. Blanks before it mean
+/// nothing, as everywhere between brackets.
+const SHALLOW: [&str; 2] = ["invalid indentation", "invalid indentation in flow construct"];
+
+/// `text` with blanks before each of these places, and for each of its characters the byte of `text` where it begins.
+fn indented(text: &str, places: &BTreeSet<usize>) -> (String, Vec<usize>) {
+    const BLANKS: &str = "                                                                ";
+    let mut indented = String::with_capacity(text.len() + places.len() * BLANKS.len());
+    let mut characters = Vec::with_capacity(text.len() + 1);
+    for (at, character) in text.char_indices() {
+        if places.contains(&at) {
+            indented.push_str(BLANKS);
+            characters.resize(characters.len() + BLANKS.len(), at);
+        }
+        indented.push(character);
+        characters.push(at);
+    }
+    characters.push(text.len());
+    (indented, characters)
 }
 
 /// What is wrong, and where.
 struct Wrong {
     message: String,
     span: Option<Span>,
+    /// Whether it is one of [`SHALLOW`].
+    is_shallow: bool,
 }
 
 /// A list or a table that is being read.
@@ -48,8 +90,7 @@ struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    fn new(text: &'a str) -> Self {
-        let characters = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+    fn new(text: &'a str, characters: Vec<usize>) -> Self {
         Self {
             parser: Parser::new_from_str(text),
             characters,
@@ -66,8 +107,11 @@ impl<'a> Loader<'a> {
             let span = self.byte(place.start.index())..self.byte(place.end.index());
             self.take(event, span)?;
         }
-        self.done
-            .ok_or_else(|| Wrong { message: "expected a value, the file is empty".to_owned(), span: None })
+        self.done.ok_or_else(|| Wrong {
+            message: "expected a value, the file is empty".to_owned(),
+            span: None,
+            is_shallow: false,
+        })
     }
 
     fn byte(&self, character: usize) -> usize {
@@ -76,7 +120,8 @@ impl<'a> Loader<'a> {
 
     fn not_yaml(&self, error: &ScanError) -> Wrong {
         let at = self.byte(error.marker().index());
-        Wrong { message: error.info().to_owned(), span: Some(at..at) }
+        let is_shallow = SHALLOW.contains(&error.info());
+        Wrong { message: error.info().to_owned(), span: Some(at..at), is_shallow }
     }
 
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Wrong> {
@@ -155,7 +200,7 @@ impl<'a> Loader<'a> {
 }
 
 fn wrong<T>(message: &str, span: Span) -> Result<T, Wrong> {
-    Err(Wrong { message: message.to_owned(), span: Some(span) })
+    Err(Wrong { message: message.to_owned(), span: Some(span), is_shallow: false })
 }
 
 fn too_many<T>(span: Span) -> Result<T, Wrong> {
@@ -303,6 +348,32 @@ mod tests {
         assert_eq!(&text[top[2].node.span.clone().unwrap()], "{B: 'ö', A: é}");
         let Value::Array(items) = &top[1].node.value else { panic!("a list") };
         assert_eq!(&text[items[1].span.clone().unwrap()], "x y");
+    }
+
+    #[test]
+    fn between_brackets_indentation_means_nothing() {
+        // Each is read so by js-yaml 4.3.
+        for text in [
+            "apps:\n  - args: [\n      \"a\",\n      \"b\"\n    ]\n    x: ü\n",
+            "apps:\n  - args: [\n    a,\n    b\n    ]\n    x: ü\n",
+            "apps:\n  - args: [\n  a, # one\n  b\n  ]\n    x: ü\n",
+            "apps:\n  - args: [\na,\nb\n]\n    x: ü\n",
+        ] {
+            let node = parsed(text).unwrap();
+            assert_eq!(node.to_text(), r#"{"apps":[{"args":["a","b"],"x":"ü"}]}"#, "{text}");
+            let Value::Table(top) = &node.value else { panic!("a table") };
+            let Value::Array(apps) = &top[0].node.value else { panic!("a list") };
+            let Value::Table(app) = &apps[0].value else { panic!("a table") };
+            assert_eq!(&text[app[1].span.clone().unwrap()], "x", "places are those of the file");
+            assert_eq!(&text[app[1].node.span.clone().unwrap()], "ü");
+        }
+        for text in
+            ["a:\n  b: [\n  1\nc: 2\n", "a:\n    b: 1\n  c: 2\n", "a:\n  - b\n c: 1\n", "a: [\nb: ]\n  ]"]
+        {
+            assert!(parsed(text).is_err(), "{text}");
+        }
+        let many = format!("x: 1\nb:\n  c: [\n{}  ]\n", "  1,\n".repeat(2000));
+        assert!(parsed(&many).is_ok());
     }
 
     #[test]

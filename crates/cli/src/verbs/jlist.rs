@@ -13,6 +13,6 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
         None => Vec::new(),
     };
     let json = render::jlist::jlist(&processes).map_err(|error| Failure::Error(error.to_string()))?;
-    context.out.data(&json);
+    context.out.json(&String::from_utf8_lossy(&json));
     Ok(())
 }

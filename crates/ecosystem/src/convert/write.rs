@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::HashSet};
 
-use rpm_core::{EnvFile, env_file::EnvFiles};
+use rpm_core::{EnvFile, env_file::EnvFiles, name::printable_json};
 use toml_writer::{ToTomlKey, ToTomlValue};
 
 use crate::{
@@ -42,7 +42,7 @@ impl Writer {
     /// A key and its value, which has no null.
     pub(super) fn line(&mut self, key: &str, node: &Node) {
         if let Some(value) = value(node) {
-            self.text.push_str(&[&key.to_toml_key(), " = ", &value, "\n"].concat());
+            self.text.push_str(&[&self::key(key), " = ", &value, "\n"].concat());
         }
     }
 
@@ -129,7 +129,7 @@ impl Writer {
 
     fn header(&mut self, path: &[&str], is_in_list: bool) {
         let (open, close) = if is_in_list { ("[[", "]]\n") } else { ("[", "]\n") };
-        let path: Vec<_> = path.iter().map(ToTomlKey::to_toml_key).collect();
+        let path: Vec<_> = path.iter().map(|part| key(part)).collect();
         self.text.push_str(&[open, &path.join("."), close].concat());
     }
 }
@@ -155,19 +155,37 @@ fn value(node: &Node) -> Option<String> {
         Value::Integer(value) => value.to_toml_value(),
         Value::Float(value) if value.is_nan() => f64::NAN.copysign(1.0).to_toml_value(),
         Value::Float(value) => value.to_toml_value(),
-        Value::String(text) => text.as_str().to_toml_value(),
+        Value::String(text) => string(text),
         Value::Array(items) => {
             let items: Vec<_> = items.iter().filter_map(value).collect();
             format!("[{}]", items.join(", "))
         }
         Value::Table(entries) => {
-            let entries = last_of_each(entries).into_iter().filter_map(|entry| {
-                Some(format!("{} = {}", entry.key.as_str().to_toml_key(), value(&entry.node)?))
-            });
+            let entries = last_of_each(entries)
+                .into_iter()
+                .filter_map(|entry| Some(format!("{} = {}", key(&entry.key), value(&entry.node)?)));
             let entries: Vec<_> = entries.collect();
             if entries.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", entries.join(", ")) }
         }
     })
+}
+
+/// A key, written as [`string`] writes texts.
+fn key(text: &str) -> String {
+    escaped(text).unwrap_or_else(|| text.to_toml_key())
+}
+
+fn string(text: &str) -> String {
+    escaped(text).unwrap_or_else(|| text.to_toml_value())
+}
+
+/// A text that could rewrite a terminal, with the escapes of JSON, which TOML has too.
+fn escaped(text: &str) -> Option<String> {
+    let json = serde_json::Value::from(text).to_string();
+    match printable_json(&json) {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(escaped) => Some(escaped),
+    }
 }
 
 /// The entries that count where a key is there twice, which TOML forbids and JavaScript does not.
