@@ -322,7 +322,7 @@ fn only_the_worker_that_breaks_the_protocol_suffers() {
         ("send('{\"cmd\":\"NODE_CLUSTER\",\"act\":\"queryServer\"}\\n')", "lacks seq"),
         ("send('{\"cmd\":\"NODE_CLUSTER\",\"ack\":77,\"accepted\":true}\\n')", "connection 77"),
         ("send('{\"cmd\":\"NODE_HANDLE_ACK\"}\\n')", "a handle that it was not sent"),
-        ("for (;;) send('x'.repeat(65536))", "a line over 16 MiB"),
+        ("for (;;) send('x'.repeat(65536))", "a line over 4 MiB"),
     ] {
         let rpm = Rpm::new();
         rpm.write(

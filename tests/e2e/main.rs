@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod boot;
+mod bounds;
 mod catalogue;
 mod cluster;
 mod compatibility;

@@ -44,14 +44,13 @@ fn nobody_else_enters_the_home_or_reads_what_has_environments() {
     carelessly(&rpm, "set pm2-logrotate:retain 7");
     rpm.wait_status("failing", "stopped");
     let home = rpm.home();
-    assert_eq!((mode(&home), mode(&home.join("state"))), (0o700, 0o700));
+    assert_eq!(["", "state", "logs", "pids"].map(|name| mode(&home.join(name))), [0o700; 4]);
+    assert_eq!(mode(&home.join("logs/dated-out.log")), 0o600);
     let mut seen = 0;
     for path in tree(&home) {
-        let is_apps = path.starts_with(home.join("logs")) || path.starts_with(home.join("pids"));
         let is_private = mode(&path).trailing_zeros() >= 6;
-        // Logs and pids of apps are for tools of others, where the home lets them in.
-        let is_pid = path.extension().is_some_and(|extension| extension == "pid");
-        assert!(is_private || is_apps || is_pid, "{} has mode {:o}", path.display(), mode(&path));
+        // The daemon's pid is for tools of others, where the home lets them in.
+        assert!(is_private || path == home.join("rpm.pid"), "{} has mode {:o}", path.display(), mode(&path));
         seen += usize::from(fs::symlink_metadata(&path).unwrap().file_type().is_socket());
     }
     assert_eq!((seen, mode(&rpm.socket())), (1, 0o600));
@@ -209,4 +208,143 @@ fn nothing_is_called_that_nobody_asked_for() {
     for line in sockets {
         assert!(line.contains("AF_UNIX"), "{line}");
     }
+}
+
+#[test]
+fn the_daemons_own_files_are_never_links() {
+    for name in ["rpm.log", "rpm.pid", "reload.lock", "state/daemon.lock", "state/spawn.lock"] {
+        let rpm = Rpm::new();
+        rpm.forever("web", "");
+        rpm.ok("kill");
+        let precious = rpm.write("precious", "kept");
+        let path = rpm.home().join(name);
+        let _ = fs::remove_file(&path);
+        symlink(&precious, &path).unwrap();
+        rpm.run("start forever.sh --name web");
+        rpm.run("reload web");
+        rpm.run("kill");
+        assert_eq!(rpm.read("precious"), "kept", "{name}");
+    }
+}
+
+/// What a home of PM2 looks like, with a log.
+fn home_of_pm2(rpm: &Rpm) {
+    for name in ["", "logs", "pids"] {
+        fs::create_dir(rpm.home().join(name)).unwrap();
+        fs::set_permissions(rpm.home().join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+/// A verb under the name of the persona.
+fn as_pm2(rpm: &Rpm, verb: &str) -> rpm_tests::Output {
+    let script = "umask 022; export PM2_HOME=\"$RPM_HOME\"; ln -sf \"$0\" pm2; exec ./pm2 \"$@\"";
+    Running::start(rpm.command_under("bash", &["-c", script], verb)).output()
+}
+
+#[test]
+fn modes_of_a_home_that_pm2_has_made_stay_and_doctor_says_so() {
+    let rpm = Rpm::new();
+    home_of_pm2(&rpm);
+    as_pm2(&rpm, "start forever.sh --name web").ends_with(0);
+    let home = rpm.home();
+    assert_eq!(["logs", "pids"].map(|name| mode(&home.join(name))), [0o755; 2]);
+    assert_eq!(["logs/web-out.log", "pids/web-0.pid"].map(|name| mode(&home.join(name))), [0o644; 2]);
+    as_pm2(&rpm, "doctor").says("logs/ is open to other users");
+    as_pm2(&rpm, "kill").ends_with(0);
+}
+
+#[test]
+fn a_home_that_is_made_for_pm2_is_closed_and_rpm_closes_one_that_is_there() {
+    let rpm = Rpm::new();
+    as_pm2(&rpm, "start forever.sh --name web").ends_with(0);
+    let home = rpm.home();
+    assert_eq!(["", "logs", "pids"].map(|name| mode(&home.join(name))), [0o700; 3]);
+    assert_eq!(["logs/web-out.log", "pids/web-0.pid"].map(|name| mode(&home.join(name))), [0o600; 2]);
+    as_pm2(&rpm, "kill").ends_with(0);
+    let rpm = Rpm::new();
+    home_of_pm2(&rpm);
+    rpm.forever("web", "");
+    assert_eq!(["logs", "pids"].map(|name| mode(&rpm.home().join(name))), [0o700; 2]);
+}
+
+/// A process of user 65534 with this environment, which leads a session.
+fn forged(environment: &std::collections::BTreeMap<String, String>) -> std::process::Child {
+    Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "setsid", "sleep", "1000000"])
+        .env_clear()
+        .envs(environment)
+        .current_dir("/")
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn marks_that_another_user_has_forged_are_not_believed() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let rpm = Rpm::new();
+    let web = rpm.forever("web", "");
+    rpm.lose_daemon();
+    let mut environment = web.environ();
+    // As if the daemon had died between a restart and its note of it.
+    environment.insert("restart_time".into(), "1".into());
+    let mut forged = forged(&environment);
+    wait_until("the forgery", || rpm_tests::command_line(forged.id() as i32).contains("1000000"));
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(web.pid()), nix::sys::signal::SIGKILL).unwrap();
+    wait_until("its end", || !Path::new(&format!("/proc/{}", web.pid())).exists());
+    let adopted = rpm.wait_status("web", "online").pid();
+    rpm.ok("restart web");
+    rpm.ok("delete web");
+    let is_alive = forged.try_wait().unwrap().is_none();
+    forged.kill().unwrap();
+    forged.wait().unwrap();
+    assert_ne!(adopted, forged.id() as i32);
+    assert!(is_alive, "it was ended as if it were the app's");
+}
+
+/// Runs a verb as a user who is not root.
+fn as_other(rpm: &Rpm, variables: &[(&str, &str)], verb: &str) -> rpm_tests::Output {
+    let user = ["--reuid=65533", "--regid=65533", "--clear-groups"];
+    let mut command = rpm.command_under("setpriv", &user, verb);
+    command.envs(variables.iter().copied()).current_dir("/");
+    Running::start(command).output()
+}
+
+#[test]
+fn a_daemon_or_home_of_another_user_is_refused() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let rpm = Rpm::new();
+    let home = rpm.home();
+    fs::create_dir(&home).unwrap();
+    for path in [home.parent().unwrap(), &home] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    // It gives nothing away but that it was asked.
+    let daemon = "require('net').createServer((client) => { console.log('asked'); client.end(); })
+        .listen(process.argv[1], () => require('fs').chmodSync(process.argv[1], 0o777))";
+    let mut command = rpm.command_under("setpriv", &[], "");
+    command = {
+        let mut fake = Command::new(command.get_program());
+        fake.args(["--reuid=65534", "--regid=65534", "--clear-groups", "node", "-e", daemon])
+            .arg(rpm.socket());
+        fake.current_dir("/").stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        fake
+    };
+    let fake = Running::start(command);
+    wait_until("the socket", || fs::metadata(rpm.socket()).is_ok_and(|meta| meta.mode() & 0o777 == 0o777));
+    for verb in ["list", "start /bin/true"] {
+        as_other(&rpm, &[], verb).ends_with(1).complains("belongs to nobody");
+    }
+    as_other(&rpm, &[("PM2_SOCKET_USER", "65534")], "list").complains("closed the connection");
+    as_other(&rpm, &[("PM2_SOCKET_USER", "nobody")], "list").complains("closed the connection");
+    rpm.run("list").complains("notice: the daemon of").complains("belongs to nobody");
+    fake.shows("asked");
+    drop(fake);
+    fs::remove_file(rpm.socket()).unwrap();
+    lchown(&home, Some(65_534), Some(65_534)).unwrap();
+    as_other(&rpm, &[], "start /bin/true").ends_with(1).complains("belongs to nobody");
+    rpm.run("start forever.sh --name web").ends_with(0).complains("notice: the home of");
 }

@@ -2,13 +2,16 @@
 //! milliseconds since the epoch, and nothing when it is over.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::OpenOptions,
     io::{self, Read, Seek, Write},
     os::unix::fs::OpenOptionsExt,
     path::PathBuf,
 };
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::{
+    fcntl::{Flock, FlockArg},
+    libc::O_NOFOLLOW,
+};
 
 use crate::{
     context::{Context, now_millis, variable},
@@ -44,14 +47,21 @@ impl ReloadLock {
 impl Drop for ReloadLock {
     fn drop(&mut self) {
         // One that cannot be emptied is out of force after its time.
-        let _ = File::create(&self.path);
+        let _ = OpenOptions::new().write(true).truncate(true).custom_flags(O_NOFOLLOW).open(&self.path);
     }
 }
 
 /// Writes the moment into the lock; or tells how many seconds whoever has it keeps it at most.
 fn acquire(path: &PathBuf, now: i64, limit: i64, force: bool) -> io::Result<Option<i64>> {
     let mut options = OpenOptions::new();
-    let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let file = options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(O_NOFOLLOW)
+        .open(path)?;
     // Two that begin at once look one after the other.
     let mut file = Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| errno)?;
     let mut text = String::new();

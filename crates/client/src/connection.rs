@@ -19,7 +19,10 @@ use rpm_core::{
 };
 use rustix::{buffer::spare_capacity, io::Errno};
 
-use crate::error::{ClientError, ConnectError, user_name};
+use crate::{
+    error::{ClientError, ConnectError, user_name},
+    trust,
+};
 
 /// This program's version, as it says in its hello.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -63,7 +66,7 @@ impl Connection {
         }
         match open(&socket) {
             Ok(stream) => Ok(Some(Self {
-                stream,
+                stream: trusted(home, stream)?,
                 home: home.clone(),
                 may_start: false,
                 hello_within: Some(limit),
@@ -234,6 +237,13 @@ impl Iterator for Replies<'_> {
             }
         }
     }
+}
+
+/// `stream`, if neither the home nor what listens there is a stranger's.
+fn trusted(home: &Home, stream: Stream) -> Result<Stream, ConnectError> {
+    trust::home(home)?;
+    trust::daemon(home, &stream)?;
+    Ok(stream)
 }
 
 fn open(socket: &Path) -> io::Result<Stream> {

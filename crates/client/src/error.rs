@@ -21,6 +21,19 @@ pub enum ConnectError {
         /// The environment variable that names another home.
         variable: &'static str,
     },
+    /// The daemon or its home belongs to a user that this one does not trust.
+    #[error(
+        "{} belongs to {owner}: run this as {owner}, set {variable} to a directory of your own, or set PM2_SOCKET_USER to {owner} if you trust its daemon with your environment",
+        socket.display()
+    )]
+    Stranger {
+        /// The daemon's socket.
+        socket: PathBuf,
+        /// Whose it is.
+        owner: String,
+        /// The environment variable that names another home.
+        variable: &'static str,
+    },
     /// The path does not fit into a socket's address.
     #[error("{} is too long for a socket ({} bytes, at most 107): set {variable} to a shorter path", socket.display(), socket.as_os_str().len())]
     TooLong {

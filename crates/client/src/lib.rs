@@ -16,6 +16,7 @@
 mod connection;
 mod error;
 mod spawn;
+mod trust;
 
 pub use connection::{Connection, Replies};
 pub use error::{ClientError, ConnectError, SpawnError};

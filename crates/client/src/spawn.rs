@@ -97,26 +97,34 @@ pub fn prepare_home(home: &Home) -> Result<(), SpawnError> {
     if Connection::connect(home)?.is_none() {
         refuse_other_owner(home.root())?;
     }
-    for path in [home.root(), &home.state_dir()] {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(|source| SpawnError::Home { path: path.to_owned(), source })?;
+    crate::trust::home(home)?;
+    let is_new = !home.root().exists();
+    let mut directories = vec![home.root().to_owned(), home.state_dir()];
+    if is_new {
+        directories.extend([home.logs_dir(), home.pids_dir()]);
+    }
+    for path in directories {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        made.map_err(|source| SpawnError::Home { path, source })?;
     }
     Ok(())
 }
 
+/// Opens a file of the home, never through a link.
+fn append_to(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits()).open(path)
+}
+
 fn lock(path: &Path) -> Result<Flock<File>, SpawnError> {
     let failed = |source: io::Error| SpawnError::Home { path: path.to_owned(), source };
-    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(failed)?;
+    let file = append_to(path).map_err(failed)?;
     Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| failed(errno.into()))
 }
 
 fn spawn(home: &Home) -> Result<(), SpawnError> {
     let log_path = home.daemon_log();
     let failed = |source: io::Error| SpawnError::Home { path: log_path.clone(), source };
-    let log = OpenOptions::new().create(true).append(true).mode(0o600).open(&log_path).map_err(failed)?;
+    let log = append_to(&log_path).map_err(failed)?;
     let log_copy = log.try_clone().map_err(failed)?;
     let (ours, theirs) = ready_pipe().map_err(|errno| SpawnError::Run(errno.into()))?;
 

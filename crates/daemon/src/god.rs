@@ -81,6 +81,9 @@ const LOOK_LIFE: Duration = Duration::from_millis(20);
 /// IPC messages that may wait. Then the children that send them wait.
 const MESSAGES: usize = 256;
 
+/// Bounds the messages of apps that wait for one subscriber: the cost of the next one times their number.
+const BACKLOG_COST: usize = 16 << 20;
+
 /// How trees are looked at, for the stops that are asked for together.
 struct Look {
     taken: Instant,
@@ -607,6 +610,18 @@ impl God {
         if !self.subscribers.is_empty() {
             let event = Told { at: Now::read().wall, process: process.reference(), what };
             self.broadcast(&Reply::Event(event));
+        }
+    }
+
+    /// Passes a message of an app on to all subscribers. Where a subscriber reads too slowly for it, the message is
+    /// dropped: no app may cut a subscriber off, or fill the daemon's memory.
+    fn pass_on(&mut self, message: &Reply, cost: usize) {
+        self.subscribers.retain(|subscriber| !subscriber.is_closed());
+        for subscriber in &self.subscribers {
+            let queued = subscriber.max_capacity() - subscriber.capacity();
+            if queued < subscriber.max_capacity() / 2 && queued.saturating_mul(cost) <= BACKLOG_COST {
+                let _ = subscriber.try_send(message.clone());
+            }
         }
     }
 

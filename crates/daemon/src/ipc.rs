@@ -25,8 +25,9 @@ pub(crate) fn environment(sockets: usize) -> [(&'static str, String); 2] {
     [("NODE_CHANNEL_FD", (3 + sockets).to_string()), ("NODE_CHANNEL_SERIALIZATION_MODE", "json".to_owned())]
 }
 
-/// Longest line that is taken from a child. A longer one ends its channel: nobody else may suffer.
-const MAX_LINE: usize = 16 << 20;
+/// Longest line that is taken from a child. A longer one ends its channel. In memory a line may take 16 times its length,
+/// and as JSON of ours four times, which fits into a frame.
+pub(crate) const MAX_LINE: usize = 4 << 20;
 
 /// Bytes that may wait for a child that does not read.
 const BACKLOG: usize = 4 << 20;
@@ -234,7 +235,10 @@ impl Wire {
             }
             searched = lock(&self.incoming).len();
             if searched > MAX_LINE {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "a line over 16 MiB"));
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("a line over {} MiB", MAX_LINE >> 20),
+                ));
             }
             self.stream.readable().await?;
             let mut incoming = lock(&self.incoming);

@@ -1,21 +1,22 @@
 //! From the start of the daemon to its end.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, Write},
     os::{
         fd::{OwnedFd, RawFd},
-        unix::fs::OpenOptionsExt,
+        unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     },
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
 use nix::{
+    libc::{O_NOFOLLOW, O_NONBLOCK},
     sys::prctl,
     unistd::{close, setsid},
 };
-use rpm_core::{Home, protocol::Reply};
+use rpm_core::{Home, Persona, protocol::Reply};
 use rustix::{
     fs::{FlockOperation, flock},
     io::Errno,
@@ -101,7 +102,7 @@ fn live(home: &Home, handover: Option<Handover>, ready: &mut Option<Readiness>) 
         }
     };
     for directory in [home.logs_dir(), home.pids_dir()] {
-        fs::create_dir_all(&directory).map_err(at(&directory))?;
+        make_directory(&directory, home.persona()).map_err(at(&directory))?;
     }
     log_to_stderr(home.persona().title());
     if service::is_one()
@@ -125,7 +126,7 @@ fn live(home: &Home, handover: Option<Handover>, ready: &mut Option<Readiness>) 
     runtime.block_on(async {
         let listener = server::listener(lifeline.listener.try_clone()?)?;
         // For others to read; a full disk is no reason to be no daemon.
-        if let Err(error) = fs::write(&pid_file, std::process::id().to_string()) {
+        if let Err(error) = write_pid(&pid_file) {
             tracing::warn!("{}: {error}", pid_file.display());
         }
         tracing::info!(
@@ -158,6 +159,27 @@ fn live(home: &Home, handover: Option<Handover>, ready: &mut Option<Readiness>) 
     })
 }
 
+/// Makes a directory for files of apps. The persona `rpm` closes it to other users, even where it is there already.
+/// Under PM2, tools of other users may rely on its mode: that of a home which the client has made is closed by it.
+fn make_directory(path: &Path, persona: Persona) -> io::Result<()> {
+    if persona != Persona::Rpm {
+        return fs::create_dir_all(path);
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    let meta = fs::symlink_metadata(path)?;
+    if meta.is_dir() && meta.uid() == nix::unistd::geteuid().as_raw() && meta.mode() & 0o777 != 0o700 {
+        fs::set_permissions(path, Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// Writes this daemon's pid, never through a link.
+fn write_pid(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o644).custom_flags(O_NOFOLLOW | O_NONBLOCK);
+    options.open(path)?.write_all(std::process::id().to_string().as_bytes())
+}
+
 impl From<JournalError> for DaemonError {
     fn from(error: JournalError) -> Self {
         Self::Past(error.to_string())
@@ -172,12 +194,16 @@ fn at(path: &std::path::Path) -> impl FnOnce(io::Error) -> DaemonError {
 /// Makes this the one daemon of the home, for as long as the file that this gives is open.
 fn claim(home: &Home) -> Result<OwnedFd, DaemonError> {
     let path = home.daemon_lock();
-    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(at(&path))?;
+    let file = open_lock(&path).map_err(at(&path))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file.into()),
         Err(Errno::WOULDBLOCK) => Err(DaemonError::Taken(home.root().to_owned())),
         Err(errno) => Err(at(&path)(errno.into())),
     }
+}
+
+fn open_lock(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).mode(0o600).custom_flags(O_NOFOLLOW).open(path)
 }
 
 /// Closes whatever else the starter had open: its lock or pipe must not be held for as long as the daemon and its

@@ -205,6 +205,19 @@ fn unless_gone<T>(read: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
+/// The real user of `pid`, which no program of another user can make its own; unlike the owner of its directory in
+/// `/proc`, and the effective user, which a set-user-ID program changes.
+pub(crate) fn real_user(pid: i32) -> io::Result<Option<u32>> {
+    let status = unless_gone(fs::read(format!("/proc/{pid}/status")))?;
+    Ok(status.as_deref().and_then(user_in_status))
+}
+
+/// The first number of the line `Uid:`. The name of the program stands before it, with its newlines escaped.
+fn user_in_status(status: &[u8]) -> Option<u32> {
+    let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"Uid:"))?;
+    std::str::from_utf8(line).ok()?.split_ascii_whitespace().next()?.parse().ok()
+}
+
 /// The environment that `pid` was started with; what is not Unicode is left out.
 pub(crate) fn environment(pid: i32) -> Option<Env> {
     let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
@@ -268,6 +281,14 @@ mod tests {
         let pids: Vec<_> = snapshot.tree(5).iter().map(|stat| stat.pid).collect();
         assert_eq!(pids, [5, 7, 8, 9]);
         assert!(snapshot.tree(77).is_empty());
+    }
+
+    #[test]
+    fn the_real_user_is_read() {
+        assert_eq!(user_in_status(b"Name:\tUid: 7\nState:\tS\nUid:\t65534\t0\t0\t0\n"), Some(65_534));
+        let me = std::process::id() as i32;
+        assert_eq!(real_user(me).unwrap(), Some(nix::unistd::getuid().as_raw()));
+        assert_eq!(real_user(i32::MAX).unwrap(), None);
     }
 
     proptest! {

@@ -22,7 +22,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use crate::table::Replies;
+use crate::{replies, table::Replies};
 
 /// How long a client may take for the rest of a frame that it began, and for its hello.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -150,6 +150,19 @@ impl Talk {
         Ok(frame::append(&mut self.unsent, message)?)
     }
 
+    /// Says `reply`; one that is longer than a frame, in pieces or without what makes it long.
+    fn say_in_pieces(&mut self, reply: Reply) -> Result<(), Broken> {
+        match self.say(&reply) {
+            Err(Broken::Frame(frame::FrameError::TooLong(length))) => {
+                tracing::warn!(
+                    "a reply of {length} bytes is over the limit of a frame: it is split or shortened"
+                );
+                replies::shorter(reply).into_iter().try_for_each(|piece| self.say_in_pieces(piece))
+            }
+            outcome => outcome,
+        }
+    }
+
     async fn flush(&mut self) -> Result<(), Broken> {
         self.stream.write_all(&self.unsent).await?;
         self.unsent.clear();
@@ -201,7 +214,7 @@ impl Talk {
             let mut ended = false;
             for reply in batch.drain(..) {
                 ended |= matches!(reply, Reply::End | Reply::Failed(_));
-                self.say(&reply)?;
+                self.say_in_pieces(reply)?;
                 if self.unsent.len() > FULL {
                     self.flush().await?;
                 }

@@ -7,7 +7,7 @@ use rpm_core::{Home, ProcessId};
 use crate::{
     child_env,
     descriptors::is_shortage,
-    procfs::{Snapshot, Stat},
+    procfs::{Snapshot, Stat, real_user},
 };
 
 /// Who bears this home's marks, by the process that they name.
@@ -22,6 +22,16 @@ pub(crate) struct Stray {
     pub stat: Stat,
     /// With which number of restarts its run began.
     pub restarts: Option<u32>,
+    /// Its real user.
+    user: u32,
+}
+
+impl Stray {
+    /// Whether it may belong to an app that runs as `app_user`, if that is declared. Anyone can start a process with this
+    /// home's marks.
+    fn may_be_of(&self, app_user: Option<u32>) -> bool {
+        self.user == 0 || self.user == nix::unistd::geteuid().as_raw() || Some(self.user) == app_user
+    }
 }
 
 impl Strays {
@@ -46,7 +56,8 @@ impl Strays {
                 && let Some(id) = variables.clone().find_map(child_env::id_of_mark)
             {
                 let restarts = variables.find_map(child_env::restarts_of_mark);
-                by_id.entry(id).or_default().push(Stray { stat, restarts });
+                let Some(user) = real_user(stat.pid)? else { continue };
+                by_id.entry(id).or_default().push(Stray { stat, restarts, user });
             }
         }
         Ok(Self { by_id })
@@ -61,15 +72,20 @@ impl Strays {
         Ok(looked.insert(strays))
     }
 
-    /// Those of `id`.
-    pub(crate) fn of(&self, id: ProcessId) -> &[Stray] {
-        self.by_id.get(&id).map_or(&[], Vec::as_slice)
+    /// Those of `id`, whose app runs as `app_user` if that is declared. What another user has started is left out.
+    pub(crate) fn of(&self, id: ProcessId, app_user: Option<u32>) -> impl Iterator<Item = &Stray> {
+        self.by_id.get(&id).into_iter().flatten().filter(move |stray| stray.may_be_of(app_user))
     }
 
     /// The main process of a run of `id` that nobody has noted: the first that leads a session of its own, of those of
     /// which `is_of_run` is true. Others are what earlier runs have left.
-    pub(crate) fn main_of(&self, id: ProcessId, is_of_run: impl Fn(&Stray) -> bool) -> Option<&Stat> {
-        let leaders = self.of(id).iter().filter(|stray| is_of_run(stray)).map(|stray| &stray.stat);
+    pub(crate) fn main_of(
+        &self,
+        id: ProcessId,
+        app_user: Option<u32>,
+        is_of_run: impl Fn(&Stray) -> bool,
+    ) -> Option<&Stat> {
+        let leaders = self.of(id, app_user).filter(|stray| is_of_run(stray)).map(|stray| &stray.stat);
         leaders.filter(|stat| stat.session == stat.pid).min_by_key(|stat| stat.start)
     }
 }

@@ -119,6 +119,8 @@ pub(crate) struct Attached {
     pub channel: Option<Channel>,
     /// What it told about itself.
     pub told: Told,
+    /// Some of what it sent was dropped, and the daemon's log says so.
+    pub says_too_much: bool,
     /// What shows whether it is up.
     pub signs: Signs,
     /// What it has in place of the declared `env`, if that is not all of it.

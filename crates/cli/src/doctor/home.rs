@@ -54,6 +54,7 @@ pub(super) fn findings(home: &Home) -> Vec<Finding> {
     findings.extend(ownership(root, &metadata));
     findings.extend(room(root));
     findings.extend(private_files(home));
+    findings.extend(open_directories(home));
     findings.extend(large_logs(home));
     if findings.is_empty() {
         findings.push(Finding::good(SUBJECT, format!("{} is yours alone, and has room", root.display())));
@@ -109,6 +110,26 @@ fn room(root: &Path) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// Directories of logs and pids that other users may read. PM2 makes them so, and the persona `pm2` leaves them as they
+/// are, because log shippers of other users may rely on it.
+fn open_directories(home: &Home) -> Vec<Finding> {
+    let is_open =
+        |path: &Path| fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0);
+    if !is_open(home.root()) {
+        return Vec::new();
+    }
+    let directories = [("logs", home.logs_dir()), ("pids", home.pids_dir())];
+    let open = directories.into_iter().filter(|(_, path)| is_open(path));
+    open.map(|(name, path)| {
+        Finding::warning(
+            SUBJECT,
+            format!("{name}/ is open to other users, as PM2 leaves it: they can read what apps write there"),
+            format!("chmod 700 {}, unless tools of other users read it", path.display()),
+        )
+    })
+    .collect()
 }
 
 /// Files with what others must not read, and the socket by which apps are started.

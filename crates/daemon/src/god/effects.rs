@@ -213,8 +213,8 @@ impl God {
                 None => kinship.insert(Look::new(Kinship::look()?)),
             };
             let strays = if process.has_strays {
-                let all = look.strays(home)?.of(process.retired_from.unwrap_or(id));
-                all.iter().filter(is_its).map(|stray| &stray.stat).collect()
+                let all = look.strays(home)?.of(process.retired_from.unwrap_or(id), process.spec.uid);
+                all.filter(is_its).map(|stray| &stray.stat).collect()
             } else {
                 Vec::new()
             };

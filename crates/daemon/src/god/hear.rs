@@ -1,6 +1,9 @@
 //! What children say, on their IPC channels and otherwise.
 
-use rpm_core::{ProcessId, Ready, Signal, protocol::Reply};
+use rpm_core::{
+    ProcessId, Ready, Signal,
+    protocol::{ProcessRef, Reply},
+};
 use serde_json::Value;
 
 use super::{God, reply};
@@ -8,8 +11,12 @@ use crate::{
     ipc::{Heard, Received},
     machine::{Event, Stage},
     table::{Attached, Process},
+    told::{self, Outcome},
     tree,
 };
+
+/// Maximum cost of a message that is passed on, see [`told::cost`]. Its frame is far shorter than the longest one.
+const MAX_MESSAGE: usize = 16 << 20;
 
 impl God {
     /// Takes in one thing that a run said: how far it has come for the machine, PM2's own conventions for the record,
@@ -44,16 +51,26 @@ impl God {
     fn hear_message(&mut self, id: ProcessId, pid: i32, message: Value) {
         let Some(process) = self.table.get_mut(id) else { return };
         let reference = process.reference();
+        let cost = told::cost(&message, MAX_MESSAGE);
         if message.get("type").and_then(Value::as_str) == Some("axm:reply")
             && let Some(data) = message.get("data")
         {
-            answer(process, data);
-        } else if let Some(attached) = process.attached(pid)
-            && record(attached, &message)
-        {
-            return;
+            answer(process, data, cost.is_some());
+        } else if let Some(attached) = process.attached(pid) {
+            match told::record(&mut attached.told, &message) {
+                Outcome::Kept => return,
+                Outcome::Dropped => return report_excess(&reference, attached),
+                Outcome::Other => {}
+            }
         }
-        self.broadcast(&Reply::Message { process: reference, data: message });
+        match cost {
+            Some(cost) => self.pass_on(&Reply::Message { process: reference, data: message }, cost),
+            None => {
+                if let Some(attached) = process.attached(pid) {
+                    report_excess(&reference, attached);
+                }
+            }
+        }
     }
 
     /// Whose run that is now, and its pid: it may be the second of a reload, or given away.
@@ -105,41 +122,26 @@ impl Process {
     }
 }
 
-/// Keeps what an app tells about itself. False if the message is something else.
-fn record(run: &mut Attached, message: &Value) -> bool {
-    if let Some(version) = message.get("node_version").and_then(Value::as_str) {
-        run.told.node_version = Some(version.to_owned());
-        return true;
-    }
-    let (Some(kind), Some(data)) = (message.get("type").and_then(Value::as_str), message.get("data")) else {
-        return false;
-    };
-    match kind {
-        "axm:action" => {
-            let name = |action: &Value| action.get("action_name").cloned();
-            if !run.told.actions.iter().any(|known| name(known) == name(data)) {
-                run.told.actions.push(data.clone());
-            }
-            true
-        }
-        "axm:monitor" => {
-            run.told.metrics.extend(data.as_object().cloned().unwrap_or_default());
-            true
-        }
-        "axm:option:configuration" => {
-            run.told.options.extend(data.as_object().cloned().unwrap_or_default());
-            true
-        }
-        _ => false,
+/// Logs, once for each run, that not all of what it sends is taken.
+fn report_excess(process: &ProcessRef, run: &mut Attached) {
+    if !std::mem::replace(&mut run.says_too_much, true) {
+        let name = rpm_core::name::printable(&process.name);
+        tracing::warn!(
+            "App [{name}:{}] sends too much on its IPC channel: part of it is dropped",
+            process.id
+        );
     }
 }
 
-/// Hands the answer to an action to the one who asked first.
-fn answer(process: &mut Process, data: &Value) {
+/// Hands the answer to an action to the one who asked first. An answer that is too large is not shown.
+fn answer(process: &mut Process, data: &Value, is_shown: bool) {
     let Some(action) = data.get("action_name").and_then(Value::as_str) else { return };
     if let Some(index) = process.triggers.iter().position(|(name, _)| name == action) {
         let (_, replies) = process.triggers.remove(index);
-        let value = data.get("return").cloned().unwrap_or_default();
+        let value = match data.get("return") {
+            Some(_) if !is_shown => "the answer is too large to be shown".into(),
+            value => value.cloned().unwrap_or_default(),
+        };
         let namespace = process.spec.namespace.clone();
         reply(&replies, Reply::Answer { process: process.reference(), namespace, value });
     }

@@ -148,8 +148,9 @@ impl God {
     ) -> io::Result<()> {
         let Some(process) = self.table.get_mut(id) else { return Ok(()) };
         let restarts = process.life.restart_time + 1;
+        let user = process.spec.uid;
         let found = Strays::once(strays, &self.home)?
-            .main_of(id, |stray| stray.stat.start >= birth && stray.restarts == Some(restarts));
+            .main_of(id, user, |stray| stray.stat.start >= birth && stray.restarts == Some(restarts));
         let new = match found {
             Some(stat) => Member::main(stat.pid, stat.start)?.map(|main| (stat.start, main)),
             None => None,
@@ -193,13 +194,14 @@ impl God {
         let &GivenAway { id, pid, birth, restarts } = given;
         let main = Member::main(pid, birth)?;
         let process = self.table.get(id);
+        let user = process.and_then(|process| process.spec.uid);
         let before = process.and_then(|process| process.next_of_number(restarts, birth));
         let is_of_run = |stray: &&Stray| {
             stray.restarts == Some(restarts)
                 && stray.stat.start >= birth
                 && before.is_none_or(|before| stray.stat.start < before)
         };
-        let mut tree = Strays::once(strays, &self.home)?.of(id).iter().filter(is_of_run);
+        let mut tree = Strays::once(strays, &self.home)?.of(id, user).filter(is_of_run);
         let Some(process) = process else {
             // Its process was deleted: nobody says any more how it is to be asked to end.
             for stray in tree {
@@ -280,7 +282,7 @@ impl God {
         let is_of_run = |stray: &Stray| {
             noted.is_none_or(|birth| stray.stat.start > birth) && stray.restarts.is_some_and(is_next)
         };
-        Ok(strays.main_of(id, is_of_run).cloned())
+        Ok(strays.main_of(id, process.spec.uid, is_of_run).cloned())
     }
 
     /// Watches over a run that an earlier daemon began.

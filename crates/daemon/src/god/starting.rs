@@ -22,7 +22,7 @@ use crate::{
     descriptors,
     environment::{self, EnvError},
     ipc::{self, Channel},
-    logs::{Ends, Form, LogError, Output, Pump, Stream},
+    logs::{self, Ends, Form, LogError, Output, Pump, Stream},
     machine::Event,
     node::{self, Cluster, Joined},
     package,
@@ -177,6 +177,7 @@ impl God {
             restart_time,
             channel,
             told,
+            says_too_much: false,
             signs,
             resolved,
             confinement,
@@ -259,6 +260,7 @@ fn write_pid_file(process: &Process, pid: i32) -> io::Result<()> {
     let write = || {
         let mut options = File::options();
         options.write(true).create(true).truncate(true).custom_flags(O_NOFOLLOW | O_NONBLOCK);
+        options.mode(logs::mode_beside(&process.pid_file));
         options.open(&process.pid_file)?.write_all(pid.to_string().as_bytes())
     };
     write().or_else(|error| match process.pid_file.parent() {

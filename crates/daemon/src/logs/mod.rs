@@ -18,7 +18,10 @@ mod spool;
 use std::{
     fs::{self, File, OpenOptions},
     io,
-    os::{fd::OwnedFd, unix::fs::OpenOptionsExt},
+    os::{
+        fd::OwnedFd,
+        unix::fs::{OpenOptionsExt, PermissionsExt},
+    },
     path::{Path, PathBuf},
 };
 
@@ -44,7 +47,7 @@ pub(crate) struct LogError {
 /// Opens a log for appending; creates it, and the directories above it, where they are missing. Where it is no file,
 /// writes do not wait.
 pub(crate) fn open(path: &Path) -> Result<File, LogError> {
-    let open = || file::open(path, OpenOptions::new().append(true).create(true).mode(0o644));
+    let open = || file::open(path, OpenOptions::new().append(true).create(true).mode(mode_beside(path)));
     open()
         .or_else(|error| match path.parent() {
             Some(parent) if error.kind() == io::ErrorKind::NotFound => {
@@ -54,6 +57,14 @@ pub(crate) fn open(path: &Path) -> Result<File, LogError> {
             _ => Err(error),
         })
         .map_err(|error| LogError { path: path.to_owned(), error })
+}
+
+/// The mode of a new file at `path`: closed to other users where its directory is. So what stands in the home of the
+/// persona `rpm` remains closed if it is moved, and what PM2 has made for tools of others remains open to them.
+pub(crate) fn mode_beside(path: &Path) -> u32 {
+    let directory = path.parent().and_then(|directory| directory.metadata().ok());
+    let is_closed = directory.is_some_and(|directory| directory.permissions().mode() & 0o077 == 0);
+    if is_closed { 0o600 } else { 0o644 }
 }
 
 /// Opens a log that is there for reading. Where it is no file, reads do not wait.

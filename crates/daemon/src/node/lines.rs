@@ -1,7 +1,6 @@
 //! Bytes into lines, with a limit.
 
-/// Longest line that is taken from a worker: as for every IPC channel, because `process.send` can carry much.
-pub(super) const MAX_LINE: usize = 16 << 20;
+use crate::ipc::MAX_LINE;
 
 /// Room that is kept between lines.
 const KEPT: usize = 4 << 10;

@@ -34,7 +34,7 @@ use super::{
     wire::{self, Endpoint, Malformed, Query, Said},
     worker::{Handover, Sent, Turn, Worker},
 };
-use crate::{ipc::Heard, readable};
+use crate::{ipc::Heard, readable, told};
 
 /// Bytes read from a channel at once.
 const CHUNK: usize = 64 << 10;
@@ -44,6 +44,12 @@ const ACCEPTED: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
 
 /// Connections accepted before the workers have their turn.
 const ACCEPTS: usize = 64;
+
+/// Most sockets that the workers of an app listen on.
+const MAX_LISTENERS: usize = 256;
+
+/// Maximum cost of what the servers of all workers share, see [`told::cost`].
+const MAX_DATA: usize = 64 << 10;
 
 /// How long one that refused a connection gets none.
 const REFUSAL: Duration = Duration::from_millis(20);
@@ -337,6 +343,11 @@ impl Primary {
         let known = self.by_endpoint.get(&query.endpoint).copied();
         let number = match known {
             Some(number) => number,
+            // Each one takes a descriptor of the daemon.
+            None if self.listeners.len() >= MAX_LISTENERS => {
+                worker.say(wire::refuses(query.seq, "", Errno::MFILE.raw_os_error()));
+                return;
+            }
             None => match Listener::new(self.next_listener, query, worker.balance) {
                 Ok(listener) => {
                     let number = ListenerId(self.next_listener);
@@ -358,7 +369,7 @@ impl Primary {
         }
         listener.abandoned = None;
         listener.ring.add(id);
-        if listener.data.is_null() {
+        if listener.data.is_null() && told::cost(&query.data, MAX_DATA).is_some() {
             listener.data = query.data.clone();
         }
         match &listener.socket {

@@ -4,6 +4,7 @@
 //! that run as other users reach it, too. So the sender's user is looked at.
 
 use std::{
+    hash::{BuildHasher, Hasher, RandomState},
     io::{self, IoSliceMut},
     mem::MaybeUninit,
     os::{
@@ -11,7 +12,10 @@ use std::{
         linux::net::SocketAddrExt,
         unix::net::{SocketAddr, UnixDatagram as StdDatagram},
     },
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -30,6 +34,9 @@ use crate::{inherited, ipc::Heard};
 /// Longest datagram that is read; `sd_notify` allows 4 KiB of environment-like lines in practice.
 const MAX_DATAGRAM: usize = 16 << 10;
 
+/// How often another name is tried.
+const ATTEMPTS: u32 = 8;
+
 /// Longest status that is kept.
 const MAX_STATUS: usize = 1024;
 
@@ -40,6 +47,8 @@ pub(super) struct Notify {
     name: String,
     /// Whose datagrams are heeded besides root's and the daemon's own.
     user: Option<u32>,
+    /// The daemon's log says that a stranger sent to it: once, or strangers could fill the disk.
+    warned: Arc<AtomicBool>,
 }
 
 /// The socket of one run, for the next image of the daemon.
@@ -70,7 +79,18 @@ pub(super) enum Watchdog {
 impl Notify {
     /// Must be called within a runtime.
     pub(super) fn open(id: ProcessId, run: u64, user: Option<u32>) -> io::Result<Self> {
-        Self::bind(format!("rpm/{}/{id}.{run}", std::process::id()), user)
+        // Abstract names are free for all users. One that can be guessed could be taken before.
+        let mut attempts = 0;
+        loop {
+            // Hashing nothing with keys that the system chose at random.
+            let random = RandomState::new().build_hasher().finish();
+            match Self::bind(format!("rpm/{}/{id}.{run}.{random:016x}", std::process::id()), user) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && attempts < ATTEMPTS => {
+                    attempts += 1
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     /// The socket of a run that knows it by this value of `NOTIFY_SOCKET`: the daemon that held it is gone.
@@ -87,7 +107,7 @@ impl Notify {
 
     fn over(socket: StdDatagram, name: String, user: Option<u32>) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
-        Ok(Self { socket: Arc::new(UnixDatagram::from_std(socket)?), name, user })
+        Ok(Self { socket: Arc::new(UnixDatagram::from_std(socket)?), name, user, warned: Arc::default() })
     }
 
     /// What the next image of the daemon needs of it.
@@ -167,7 +187,9 @@ impl Notify {
         let sender = sender?;
         let me = nix::unistd::geteuid().as_raw();
         if sender != 0 && sender != me && Some(sender) != self.user {
-            tracing::warn!("a notification of user {sender} for {} was ignored", self.name);
+            if !self.warned.swap(true, Ordering::Relaxed) {
+                tracing::warn!("notifications of user {sender} for {} are ignored", self.name);
+            }
             return None;
         }
         buffer.truncate(length);
@@ -222,6 +244,13 @@ mod tests {
             read(b"WATCHDOG_USEC=1500000").watchdog,
             Some(Watchdog::Limit(Duration::from_millis(1500)))
         );
+    }
+
+    #[tokio::test]
+    async fn no_two_runs_have_a_name_that_can_be_guessed() {
+        let names: Vec<_> = (0..2).map(|_| Notify::open(7.into(), 3, None).unwrap()).collect();
+        assert_ne!(names[0].name(), names[1].name());
+        assert!(names[0].name().len() > format!("@rpm/{}/7.3.", std::process::id()).len() + 15);
     }
 
     #[tokio::test]
