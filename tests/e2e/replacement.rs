@@ -108,3 +108,49 @@ fn many_replacements_lose_no_line() {
     let number = |line: &str| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap();
     assert!(log().lines().map(number).eq(0..100_000));
 }
+
+#[test]
+fn verbs_that_are_under_way_end_well_while_the_daemon_is_replaced() {
+    let rpm = Rpm::new();
+    for name in ["a", "b", "c", "d"] {
+        rpm.forever(name, "");
+    }
+    let daemon = rpm.daemon();
+    let verbs =
+        ["restart a", "stop b", "start b", "reload c", "restart d", "list", "jlist", "describe a", "save"];
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = verbs
+            .iter()
+            .map(|verb| {
+                let rpm = &rpm;
+                scope.spawn(move || (0..6).map(|_| rpm.run(*verb)).collect::<Vec<_>>())
+            })
+            .collect();
+        let updater = scope.spawn(|| {
+            for _ in 0..6 {
+                rpm.ok("update");
+            }
+        });
+        updater.join().unwrap();
+        for output in workers.into_iter().flat_map(|worker| worker.join().unwrap()) {
+            output.ends_with(0);
+        }
+    });
+    assert_eq!(rpm.daemon(), daemon);
+    // Each was asked once: no restart was lost or done twice.
+    for (name, restarts) in [("a", 6), ("c", 6), ("d", 6)] {
+        assert_eq!(rpm.entry(name).restarts(), restarts, "{name}");
+    }
+}
+
+#[test]
+fn who_waits_goes_on_waiting_while_the_daemon_is_replaced() {
+    let rpm = Rpm::new();
+    rpm.forever("web", "");
+    let mut wait = rpm.start("wait web --for stopped");
+    wait.has_asked();
+    rpm.ok("update");
+    assert!(!wait.has_ended());
+    rpm.ok("stop web");
+    wait.output().ends_with(0);
+}

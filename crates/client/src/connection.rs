@@ -5,7 +5,7 @@ use std::{
     ops::Range,
     os::unix::fs::MetadataExt,
     path::Path,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use interprocess::local_socket::{
@@ -30,6 +30,9 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// A daemon that lives says hello within this time, however busy it is. An answer may take longer: a stop waits
 /// for the process to end.
 const HELLO_LIMIT: Duration = Duration::from_secs(5);
+
+/// The pause before the daemon that takes another one's place is asked.
+const AGAIN: Duration = Duration::from_millis(5);
 
 /// What is received at once, at most: the list of some hundred processes.
 const RECEIVED: usize = 32 << 10;
@@ -107,7 +110,8 @@ impl Connection {
             }
             outcome => outcome?,
         }
-        Ok(Replies { connection: self, ended: false })
+        let request = request.clone();
+        Ok(Replies { connection: self, request, is_begun: false, ended: false })
     }
 
     /// Writes a request, after our hello if it is the first, and then reads theirs.
@@ -203,10 +207,14 @@ impl Connection {
 
 /// The replies to one request, until the daemon says that all is said.
 ///
-/// [`Reply::End`] ends the iteration, [`Reply::Failed`] is its last item as [`ClientError::Failed`].
+/// [`Reply::End`] ends the iteration, [`Reply::Failed`] is its last item as [`ClientError::Failed`]. Where the daemon is
+/// replaced meanwhile, the next one is asked again if that does no harm.
 #[derive(Debug)]
 pub struct Replies<'a> {
     connection: &'a mut Connection,
+    request: Request,
+    /// Part of the answer was given, and must not be given again.
+    is_begun: bool,
     ended: bool,
 }
 
@@ -214,28 +222,53 @@ impl Iterator for Replies<'_> {
     type Item = Result<Reply, ClientError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
+        while !self.ended {
+            match self.read() {
+                Ok(Reply::End) => self.ended = true,
+                Ok(Reply::Failed(Failure::Replaced)) if self.ask_again() => {}
+                Ok(Reply::Failed(failure)) => {
+                    self.ended = true;
+                    return Some(Err(failure.into()));
+                }
+                Ok(reply) => {
+                    // A subscription reports what happens, and not what there is.
+                    self.is_begun |= self.request != Request::Subscribe;
+                    return Some(Ok(reply));
+                }
+                Err(ClientError::Closed { .. })
+                    if !self.is_begun && self.request.is_repeatable() && self.ask_again() => {}
+                Err(error) => {
+                    self.ended = true;
+                    return Some(Err(error));
+                }
+            }
         }
-        let reply = self
-            .connection
-            .read_frame()
-            .and_then(|payload| Ok(frame::decode::<Reply>(&self.connection.received[payload])?));
-        match reply {
-            Ok(Reply::End) => {
-                self.ended = true;
-                None
-            }
-            Ok(Reply::Failed(failure)) => {
-                self.ended = true;
-                Some(Err(Failure::into(failure)))
-            }
-            Ok(reply) => Some(Ok(reply)),
-            Err(error) => {
-                self.ended = true;
-                Some(Err(error))
+        None
+    }
+}
+
+impl Replies<'_> {
+    fn read(&mut self) -> Result<Reply, ClientError> {
+        let payload = self.connection.read_frame()?;
+        Ok(frame::decode::<Reply>(&self.connection.received[payload])?)
+    }
+
+    /// Asks the next daemon. False if there is none within [`HELLO_LIMIT`].
+    fn ask_again(&mut self) -> bool {
+        let deadline = Instant::now() + HELLO_LIMIT;
+        while Instant::now() < deadline {
+            // The one that is about to be replaced may still take connections.
+            std::thread::sleep(AGAIN);
+            let Ok(Some(next)) = Connection::connect(&self.connection.home) else { return false };
+            let may_start = self.connection.may_start;
+            *self.connection = Connection { may_start, ..next };
+            match self.connection.send(&self.request) {
+                Ok(()) => return true,
+                Err(ClientError::Closed { .. }) => {}
+                Err(_) => return false,
             }
         }
+        false
     }
 }
 

@@ -94,10 +94,10 @@ pub fn connect_or_spawn(home: &Home, announce: impl FnOnce()) -> Result<(Connect
 /// Makes the directories that must be there before a daemon is, closed to other users. Everything that writes into the
 /// home begins here, so that it fails in a home that the daemon of the original PM2 owns.
 pub fn prepare_home(home: &Home) -> Result<(), SpawnError> {
+    crate::trust::home(home)?;
     if Connection::connect(home)?.is_none() {
         refuse_other_owner(home.root())?;
     }
-    crate::trust::home(home)?;
     let is_new = !home.root().exists();
     let mut directories = vec![home.root().to_owned(), home.state_dir()];
     if is_new {

@@ -110,6 +110,18 @@ impl Request {
     pub fn only_looks(&self) -> bool {
         matches!(self, Self::Ping | Self::List | Self::Describe(_) | Self::Reveal(_) | Self::EnvDiff(_))
     }
+
+    /// Whether it does no harm if it is asked again after the daemon was replaced in the middle of it.
+    pub fn is_repeatable(&self) -> bool {
+        self.only_looks() || matches!(self, Self::Wait(_) | Self::Subscribe)
+    }
+
+    /// Whether a replacement of the daemon waits for its end: it changes something, and does not wait for what may never
+    /// happen.
+    pub fn holds_up_update(&self) -> bool {
+        let waits = matches!(self, Self::Wait(_) | Self::AwaitEnd(_) | Self::Subscribe);
+        !self.only_looks() && !waits && !matches!(self, Self::Kill | Self::Update { .. })
+    }
 }
 
 /// Apps to be declared and started.
@@ -471,6 +483,9 @@ pub enum Failure {
     /// The daemon is ending.
     #[error("the daemon is ending")]
     Ending,
+    /// The daemon is being replaced, and has not begun with the request: the next one is to be asked.
+    #[error("the daemon is being replaced: try again")]
+    Replaced,
     /// The daemon could not be replaced, and goes on.
     #[error("the daemon was not replaced, the old one goes on: {0}")]
     NotReplaced(String),

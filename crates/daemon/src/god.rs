@@ -26,7 +26,7 @@ use std::{
     cell::{Cell, OnceCell},
     collections::{HashMap, VecDeque},
     io,
-    sync::Weak,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
@@ -63,6 +63,7 @@ use crate::{
     strays::Strays,
     table::{Replies, Table},
     timers::Timers,
+    traffic::Traffic,
     verbs::Growths,
     watch::Watcher,
 };
@@ -150,6 +151,8 @@ pub(crate) struct Inheritance {
     /// What one that was replaced by this has kept open.
     pub handover: Option<Handover>,
     pub limit: Limit,
+    /// Requests that are under way.
+    pub traffic: Arc<Traffic>,
 }
 
 /// The daemon.
@@ -161,6 +164,7 @@ pub(crate) struct God {
     lifeline: Lifeline,
     /// Somebody is about to.
     update: Option<update::Update>,
+    traffic: Arc<Traffic>,
     checked: mpsc::UnboundedSender<update::Checked>,
     /// What is to be fed to the machines, in order.
     queue: VecDeque<(ProcessId, Event)>,
@@ -219,7 +223,8 @@ impl God {
         mut calls: mpsc::Receiver<Call>,
         ready: impl FnOnce(),
     ) -> io::Result<Vec<Replies>> {
-        let Inheritance { lifeline, journal, past, handover, limit } = inheritance;
+        let Inheritance { lifeline, journal, past, handover, limit, traffic } = inheritance;
+        let requests = Arc::clone(&traffic);
         let mut children = signal(SignalKind::child())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
@@ -246,6 +251,7 @@ impl God {
             journal,
             lifeline,
             update: None,
+            traffic,
             checked,
             queue: VecDeque::new(),
             growths: Growths::default(),
@@ -291,6 +297,7 @@ impl God {
             let deadline = god.next_deadline();
             let look = god.rotator.due();
             let rewrite = god.journal.rewrite_due();
+            let patient = god.update.as_ref().and_then(update::Update::patient_until);
             alarm.set(god.next_tick())?;
             tokio::select! {
                 biased;
@@ -305,6 +312,8 @@ impl God {
                 Some(call) = calls.recv() => god.answer(call),
                 Some(gone) = gone_inbox.recv() => god.have_gone(gone, &mut gone_inbox),
                 Some(checked) = checks.recv() => god.update_checked(checked),
+                () = requests.changed(), if god.update.is_some() => {}
+                () = tokio::time::sleep_until(patient.unwrap_or_else(Instant::now).into()), if patient.is_some() => {}
                 Some(received) = inbox.recv() => god.hear(received),
                 Some(news) = health_inbox.recv() => god.hear_health(news),
                 Some(changed) = changed_files.recv() => god.files_changed(&changed),

@@ -46,6 +46,7 @@ mod strays;
 mod table;
 mod timers;
 mod told;
+mod traffic;
 mod tree;
 mod verbs;
 mod watch;

@@ -8,6 +8,7 @@ use std::{
         unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     },
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -32,6 +33,7 @@ use crate::{
     journal::{Journal, JournalError},
     logs::repair_cut,
     server, service,
+    traffic::Traffic,
 };
 
 /// Requests that may wait for the god. More only wait on their sockets.
@@ -137,13 +139,14 @@ fn live(home: &Home, handover: Option<Handover>, ready: &mut Option<Readiness>) 
             std::process::id()
         );
         let (calls, inbox) = mpsc::channel(CALLS);
-        let server = tokio::spawn(server::serve(listener, calls));
+        let traffic = Traffic::new();
+        let server = tokio::spawn(server::serve(listener, calls, Arc::clone(&traffic)));
         let is_ready = || {
             if let Some(ready) = ready.take() {
                 ready.say("ready");
             }
         };
-        let inheritance = Inheritance { lifeline, journal, past, handover, limit };
+        let inheritance = Inheritance { lifeline, journal, past, handover, limit, traffic };
         let waiting = God::run(home.clone(), inheritance, inbox, is_ready).await?;
         server.abort();
         let _ = fs::remove_file(home.socket());

@@ -2,7 +2,7 @@
 //!
 //! A connection is a task of its own. Whatever a client sends, or fails to send, ends that connection at worst.
 
-use std::{io, os::fd::OwnedFd, time::Duration};
+use std::{io, os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use interprocess::{
     local_socket::{
@@ -22,7 +22,11 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use crate::{replies, table::Replies};
+use crate::{
+    replies,
+    table::Replies,
+    traffic::{Entry, Traffic},
+};
 
 /// How long a client may take for the rest of a frame that it began, and for its hello.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -63,13 +67,13 @@ pub(crate) fn listener(socket: OwnedFd) -> io::Result<Listener> {
 }
 
 /// Accepts clients for ever.
-pub(crate) async fn serve(listener: Listener, calls: mpsc::Sender<Call>) {
+pub(crate) async fn serve(listener: Listener, calls: mpsc::Sender<Call>, traffic: Arc<Traffic>) {
     loop {
         match listener.accept().await {
             Ok(stream) => {
-                let calls = calls.clone();
+                let (calls, traffic) = (calls.clone(), Arc::clone(&traffic));
                 tokio::spawn(async move {
-                    if let Err(error) = converse(stream, &calls).await {
+                    if let Err(error) = converse(stream, &calls, &traffic).await {
                         tracing::debug!("a connection ended: {error}");
                     }
                 });
@@ -93,7 +97,7 @@ enum Broken {
     Slow(#[from] tokio::time::error::Elapsed),
 }
 
-async fn converse(stream: Stream, calls: &mpsc::Sender<Call>) -> Result<(), Broken> {
+async fn converse(stream: Stream, calls: &mpsc::Sender<Call>, traffic: &Arc<Traffic>) -> Result<(), Broken> {
     let allowed = is_allowed(&stream);
     let mut talk = Talk { stream: BufReader::new(stream), unsent: Vec::new() };
     let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -109,7 +113,13 @@ async fn converse(stream: Stream, calls: &mpsc::Sender<Call>) -> Result<(), Brok
     };
     loop {
         talk.flush_unless_spoken_to().await?;
-        let request = match talk.read::<Request>().await {
+        let listening = traffic.listen();
+        let read = tokio::select! {
+            biased;
+            read = talk.read::<Request>() => read,
+            () = traffic.dismisses() => return talk.conclude(Failure::Replaced).await,
+        };
+        let request = match read {
             Ok(None) => return Ok(()),
             // Another version can ask for one thing: to take this one's place.
             Ok(Some(request @ Request::Update { .. })) => request,
@@ -119,6 +129,14 @@ async fn converse(stream: Stream, calls: &mpsc::Sender<Call>) -> Result<(), Brok
             Ok(Some(request)) => request,
             Err(broken) => return talk.refuse(broken).await,
         };
+        let _counted = match request.holds_up_update() {
+            false => None,
+            true => match traffic.enter().await {
+                Entry::Admitted(counted) => Some(counted),
+                Entry::Dismissed(_counted) => return talk.conclude(Failure::Replaced).await,
+            },
+        };
+        drop(listening);
         // A client that has no hello when the connection ends takes it that nothing was done, and asks the next daemon.
         if !request.only_looks() {
             talk.flush().await?;

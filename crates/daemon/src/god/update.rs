@@ -12,6 +12,7 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -39,12 +40,22 @@ use crate::{
 /// How long the other program may take to say whether it could, milliseconds.
 const PATIENCE: u16 = 10_000;
 
+/// How long requests that have begun hold up a replacement. A stop may take minutes; it goes on under the next image.
+const REQUESTS: Duration = Duration::from_secs(5);
+
 /// A replacement that was asked for.
 pub(super) struct Update {
     executable: PathBuf,
     replies: Replies,
-    /// The program could take over.
-    is_fit: bool,
+    /// The program could take over, and requests that have begun may take until then to finish.
+    fit_until: Option<Instant>,
+}
+
+impl Update {
+    /// When it is due whatever is under way.
+    pub(super) fn patient_until(&self) -> Option<Instant> {
+        self.fit_until.filter(|&until| until > Instant::now())
+    }
 }
 
 /// What the program said.
@@ -65,7 +76,7 @@ impl God {
         let thread = std::thread::Builder::new().name("check".into()).spawn(move || {
             let _ = checked.send(check(&program, &home));
         });
-        self.update = Some(Update { executable, replies, is_fit: false });
+        self.update = Some(Update { executable, replies, fit_until: None });
         if let Err(error) = thread {
             self.update_checked(Err(error.to_string()));
         }
@@ -76,7 +87,8 @@ impl God {
         match checked {
             Ok(()) => {
                 if let Some(update) = &mut self.update {
-                    update.is_fit = true;
+                    update.fit_until = Some(Instant::now() + REQUESTS);
+                    self.traffic.close();
                 }
             }
             Err(reason) => self.stay(reason),
@@ -85,8 +97,8 @@ impl God {
 
     /// Hands over, once nothing is half done. Returns if that is not to be, or has failed.
     pub(super) fn hand_over_if_due(&mut self, inbox: &mut mpsc::Receiver<crate::ipc::Received>) {
-        let is_due = self.update.as_ref().is_some_and(|update| update.is_fit)
-            && self.queue.is_empty()
+        let Some(until) = self.update.as_ref().and_then(|update| update.fit_until) else { return };
+        let is_due = self.queue.is_empty()
             && self.growths.is_empty()
             && !self.rotator.is_busy()
             && self.table.retired().next().is_none()
@@ -99,7 +111,8 @@ impl God {
         while let Ok(received) = inbox.try_recv() {
             self.hear(received);
         }
-        if !self.queue.is_empty() {
+        let is_impatient = until <= Instant::now();
+        if !self.queue.is_empty() || !(self.traffic.is_cleared() || is_impatient) {
             return;
         }
         // The next image checks anew.
@@ -154,6 +167,7 @@ impl God {
     /// Goes on as before.
     fn stay(&mut self, reason: String) {
         tracing::error!("not replaced: {reason}");
+        self.traffic.open();
         if let Some(update) = self.update.take() {
             refuse(&update.replies, Failure::NotReplaced(reason));
         }

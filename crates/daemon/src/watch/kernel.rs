@@ -25,6 +25,10 @@ const CHANGES: AddWatchFlags = AddWatchFlags::IN_CREATE
 /// How long a walk goes on before others in the event loop get their turn.
 const SLICE: Duration = Duration::from_millis(1);
 
+/// Maximum number of directories and files that are watched for all apps. The kernel counts them for each user: taking
+/// all would leave none for other programs.
+const MAX_WATCHES: usize = 32_768;
+
 /// A file touched by `touch` or `utimes` has its new time of change from now; one that got another mode has not.
 const TOUCH: i64 = 1;
 
@@ -42,11 +46,16 @@ pub(super) struct Watches {
     paths: HashMap<WatchDescriptor, Vec<PathBuf>>,
     /// Why the last walk could not watch everything.
     pub(super) failure: Option<io::Error>,
+    limit: usize,
 }
 
 impl Watches {
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { inotify: Inotify::new()?, paths: HashMap::new(), failure: None })
+        Self::with_limit(MAX_WATCHES)
+    }
+
+    fn with_limit(limit: usize) -> io::Result<Self> {
+        Ok(Self { inotify: Inotify::new()?, paths: HashMap::new(), failure: None, limit })
     }
 
     pub(super) async fn events(&self) -> io::Result<Vec<InotifyEvent>> {
@@ -69,6 +78,11 @@ impl Watches {
 
     /// Watches one directory or file. False if it cannot be, or leads round in a circle.
     fn add(&mut self, path: &Path) -> bool {
+        if self.is_full() {
+            let reason = format!("more than {} directories: ignore more with ignore_watch", self.limit);
+            self.failure = Some(io::Error::other(reason));
+            return false;
+        }
         match self.inotify.add(path, CHANGES) {
             Ok(descriptor) => {
                 let paths = self.paths.entry(descriptor).or_default();
@@ -107,6 +121,9 @@ impl Watches {
         let mut began = Instant::now();
         let mut waiting = vec![top.to_owned()];
         while let Some(directory) = waiting.pop() {
+            if self.is_full() && self.failure.is_some() {
+                return;
+            }
             if !interest.enters(&directory) || !self.add(&directory) {
                 continue;
             }
@@ -128,6 +145,10 @@ impl Watches {
         }
     }
 
+    fn is_full(&self) -> bool {
+        self.paths.len() >= self.limit
+    }
+
     /// Watches no longer what fails `wanted`.
     pub(super) fn keep(&mut self, wanted: impl Fn(&Path) -> bool) {
         let inotify = &self.inotify;
@@ -146,4 +167,36 @@ pub(super) fn is_change(event: &InotifyEvent, path: &Path) -> bool {
     let attributes_only = event.mask.contains(AddWatchFlags::IN_ATTRIB);
     !attributes_only
         || fs::metadata(path).is_ok_and(|meta| !meta.is_dir() && (meta.ctime() - meta.mtime()).abs() <= TOUCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Everything;
+
+    impl Interest for Everything {
+        fn enters(&self, _: &Path) -> bool {
+            true
+        }
+
+        fn covers(&self, _: &Path) -> bool {
+            true
+        }
+    }
+
+    #[tokio::test]
+    async fn a_tree_without_end_is_watched_up_to_a_limit_and_that_is_reported() {
+        let directory = tempfile::tempdir().unwrap();
+        for number in 0..20 {
+            fs::create_dir(directory.path().join(number.to_string())).unwrap();
+        }
+        let mut watches = Watches::with_limit(10).unwrap();
+        watches.walk(directory.path(), &Everything).await;
+        assert_eq!(watches.paths.len(), 10);
+        assert!(watches.failure.take().unwrap().to_string().contains("ignore_watch"));
+        let mut watches = Watches::with_limit(21).unwrap();
+        watches.walk(directory.path(), &Everything).await;
+        assert!(watches.failure.is_none() && watches.paths.len() == 21);
+    }
 }
