@@ -2,7 +2,7 @@
 
 // Breaks things and shows how the redundancy system makes them run again: scenario.js [RPM]
 //
-// In a scratch repository with four processes, three workflows and five functions, in front of a stand-in for the web
+// In a home of its own, so that apps of the user that have the same names are left alone, and in a scratch repository with four processes, three workflows and five functions, in front of a stand-in for the web
 // APIs of GitHub and Netlify. It ends with 0 if everything came as it should. RPM is the rpm to use (default: `rpm`).
 // KEEP=1 keeps the scratch repository.
 
@@ -21,6 +21,8 @@ const HOOK = 'a-hook-that-nobody-may-see';
 const PATIENCE = 20_000;
 
 const root = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'redundancy-')));
+/** Its path is short: that of a socket has a limit. */
+const home = fs.mkdtempSync(path.join(os.tmpdir(), 'rpm-home-'));
 const file = (...parts) => path.join(root, ...parts);
 const read = (...parts) => (fs.existsSync(file(...parts)) ? fs.readFileSync(file(...parts), 'utf8') : '');
 const say = (text) => console.log(`--- ${text}`);
@@ -93,6 +95,8 @@ async function scenario() {
   const web = await standIn(['sync.yml', 'health.yml', 'nightly.yml'], build);
   const env = {
     ...process.env,
+    RPM_HOME: home,
+    PM2_HOME: home,
     GITHUB_TOKEN: TOKEN,
     GITHUB_API_URL: web.url,
     NETLIFY_BUILD_HOOK: `${web.url}/build_hooks/${HOOK}`,
@@ -161,7 +165,8 @@ async function scenario() {
     say('everything came as it should');
   } finally {
     rpm(env, 'redundancy', 'stop');
-    rpm(env, 'delete', 'redundancy-automation-system', 'queue', 'mailer', 'indexer', 'reporter');
+    rpm(env, 'kill');
+    fs.rmSync(home, { recursive: true, force: true });
     web.close();
     if (process.env.KEEP === '1') say(`kept: ${root}`);
     else fs.rmSync(root, { recursive: true, force: true });

@@ -28,14 +28,27 @@ fail() {
     exit 1
 }
 
-# Stops and deletes what runs, starts the ecosystem file (a path relative to the repository), saves, shows status.
+# Asks before anything is deleted: what runs may be anything. YES=1 is the answer of a program.
+agree() {
+    [ "${YES:-}" = 1 ] && return
+    [ -t 0 ] || fail "there are processes, which would be deleted: look at them with 'rpm list', then set YES=1"
+    "$rpm" list
+    printf 'Delete all these processes? [y/N] '
+    read -r answer
+    case $answer in
+        y | Y | yes) ;;
+        *) fail "nothing was deleted, nothing was started" ;;
+    esac
+}
+
+# Stops and deletes what runs, once that is agreed to, starts the ecosystem file (a path relative to the repository), saves, shows status.
 start_afresh() {
     rpm=$(find_rpm)
     # `delete all` fails when there is nothing to delete, which is no failure here; any other failure is one.
     running=$("$rpm" jlist)
     case $running in
         *'[]') ;;
-        *) "$rpm" delete all ;;
+        *) agree && "$rpm" delete all ;;
     esac
     "$rpm" start "$repository/$1"
     "$rpm" save

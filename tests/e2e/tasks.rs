@@ -93,7 +93,12 @@ fn the_start_script_begins_afresh() {
     let mut command = Command::new("sh");
     command.arg(rpm.path("scripts/start-minimal.sh")).current_dir("/").env_clear();
     command.envs(rpm.command("list").get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.env("RPM", executable()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .env("YES", "1")
+        .env("RPM", executable())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     Running::start(reporting(&rpm, command))
         .output()
         .ends_with(0)

@@ -9,7 +9,7 @@ use serde_json::Value;
 /// A table `deploy.<environment>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
-    pub(crate) hosts: Vec<String>,
+    pub(crate) host: String,
     pub(crate) user: Option<String>,
     pub(crate) repo: String,
     pub(crate) reference: String,
@@ -22,6 +22,8 @@ pub(crate) struct Target {
     /// Only the last commits are cloned.
     pub(crate) shallow: bool,
     pub(crate) env: Vec<(String, String)>,
+    /// A hook ends at its first command that fails; else, as in PM2, its last command alone says whether it failed.
+    pub(crate) strict: bool,
     pub(crate) hooks: Hooks,
 }
 
@@ -37,8 +39,34 @@ pub(crate) struct Hooks {
 }
 
 impl Target {
-    /// Reads the table; an error names the key.
-    pub(crate) fn read(table: &Value) -> Result<Self, String> {
+    /// Reads the table, for each of its hosts; an error names the key. A host that is a table of its own has other
+    /// values than the rest for the keys that it holds.
+    pub(crate) fn read_all(table: &Value) -> Result<Vec<Self>, String> {
+        let hosts = match &table["host"] {
+            Value::Array(hosts) => hosts.as_slice(),
+            host => std::slice::from_ref(host),
+        };
+        if hosts.is_empty() {
+            return Err("`host` is missing".to_owned());
+        }
+        let targets = hosts.iter().map(|host| {
+            let mut merged = table.clone();
+            match host {
+                Value::Object(own) if own.contains_key("host") => {
+                    for (key, value) in own {
+                        merged[key] = value.clone();
+                    }
+                }
+                Value::Object(_) => return Err("`host` holds a table without `host`".to_owned()),
+                host => merged["host"] = host.clone(),
+            }
+            Self::read(&merged)
+        });
+        targets.collect()
+    }
+
+    /// Reads a table with one host.
+    fn read(table: &Value) -> Result<Self, String> {
         let text = |key: &str| match &table[key] {
             Value::Null => Ok(None),
             Value::String(text) if text.is_empty() => Ok(None),
@@ -61,12 +89,9 @@ impl Target {
             _ => false,
         };
         let required = |key: &str| text(key)?.ok_or_else(|| format!("`{key}` is missing"));
-        let hosts = texts("host")?;
-        if hosts.is_empty() {
-            return Err("`host` is missing".to_owned());
-        }
+        let host = required("host")?;
         // ssh would take such a host for an option.
-        if let Some(host) = hosts.iter().find(|host| host.starts_with('-') || host.is_empty()) {
+        if host.starts_with('-') {
             return Err(format!("`host` {host:?} is no host"));
         }
         let user = text("user")?;
@@ -91,7 +116,7 @@ impl Target {
             return Err(format!("`env` holds {name:?}, which is no name of a variable"));
         }
         Ok(Self {
-            hosts,
+            host,
             user,
             repo: required("repo")?,
             reference: required("ref")?,
@@ -103,6 +128,7 @@ impl Target {
             needs_tty: is_on("needs_tty"),
             shallow: table["fetch"] == "fast",
             env,
+            strict: is_on("strict"),
             hooks: Hooks {
                 pre_setup: text("pre-setup")?,
                 post_setup: text("post-setup")?,
@@ -114,7 +140,8 @@ impl Target {
     }
 
     /// The arguments of ssh, up to the host.
-    pub(crate) fn ssh(&self, host: &str) -> Vec<String> {
+    pub(crate) fn ssh(&self) -> Vec<String> {
+        let host = &self.host;
         let mut args: Vec<String> = Vec::new();
         for option in &self.ssh_options {
             args.extend(["-o".to_owned(), option.clone()]);
@@ -128,15 +155,30 @@ impl Target {
         }
         args.push(match &self.user {
             Some(user) => format!("{user}@{host}"),
-            None => host.to_owned(),
+            None => host.clone(),
         });
         args
     }
 
-    /// What begins every script: it ends at the first failure, and has the declared variables.
+    /// What begins every script of ours: it ends at the first failure, and has the declared variables.
     fn begin(&self) -> String {
-        let exports = self.env.iter().map(|(name, value)| format!("export {name}={}; ", quoted(value)));
-        format!("set -e; {}", exports.collect::<String>())
+        format!("set -e; {}", self.exports())
+    }
+
+    fn exports(&self) -> String {
+        self.env.iter().map(|(name, value)| format!("export {name}={}; ", quoted(value))).collect()
+    }
+
+    /// The lines of a hook below `begin`. They may end in a comment, so nothing follows them.
+    fn hook(&self, begin: &str, lines: &str) -> String {
+        let strict = if self.strict { "set -e; " } else { "" };
+        format!("{begin}export SHARED={}/shared; {strict}{lines}", self.directory())
+    }
+
+    /// A hook in a directory of ours; without that directory it does not run.
+    fn hook_inside(&self, directory: &str, lines: &str) -> String {
+        let begin = format!("{}cd {}/{directory} || exit 1; ", self.exports(), self.directory());
+        self.hook(&begin, lines)
     }
 
     fn inside(&self, directory: &str, line: &str) -> String {
@@ -159,7 +201,7 @@ impl Target {
         let branch = quoted(branch);
         let repo = quoted(&self.repo);
         let mut scripts: Vec<_> =
-            self.hooks.pre_setup.iter().map(|hook| format!("{}{hook}", self.begin())).collect();
+            self.hooks.pre_setup.iter().map(|hook| self.hook(&self.exports(), hook)).collect();
         // A reference that is no branch cannot be cloned by its name, and is checked out by the first update.
         scripts.push(format!(
             "{}mkdir -p {path}/shared/logs {path}/shared/pids; \
@@ -167,7 +209,7 @@ impl Target {
              ln -sfn {path}/source {path}/current",
             self.begin()
         ));
-        scripts.extend(self.hooks.post_setup.iter().map(|hook| self.inside("source", hook)));
+        scripts.extend(self.hooks.post_setup.iter().map(|hook| self.hook_inside("source", hook)));
         scripts
     }
 
@@ -176,7 +218,7 @@ impl Target {
         let depth = if self.shallow { "--depth=5 " } else { "" };
         let path = self.directory();
         let mut scripts: Vec<_> =
-            self.hooks.pre_deploy.iter().map(|hook| self.inside("source", hook)).collect();
+            self.hooks.pre_deploy.iter().map(|hook| self.hook_inside("source", hook)).collect();
         scripts.push(self.inside(
             "source",
             &format!(
@@ -185,7 +227,7 @@ impl Target {
                 quoted(reference)
             ),
         ));
-        scripts.push(self.inside("current", self.hooks.post_deploy.as_deref().unwrap_or(default)));
+        scripts.push(self.hook_inside("current", self.hooks.post_deploy.as_deref().unwrap_or(default)));
         scripts
     }
 
@@ -218,7 +260,7 @@ mod tests {
     fn with(key: &str, value: Value) -> Result<Target, String> {
         let mut table = table();
         table[key] = value;
-        Target::read(&table)
+        Target::read_all(&table).map(|mut targets| targets.remove(0))
     }
 
     #[test]
@@ -234,15 +276,16 @@ mod tests {
 
     #[test]
     fn ssh_gets_what_was_declared() {
-        let target = Target::read(&json!({
-            "host": ["a", "b"], "user": "me", "repo": "r", "ref": "main", "path": "~/app", "port": 2222,
+        let targets = Target::read_all(&json!({
+            "host": ["a", "b", { "host": "c", "user": "other", "port": 22 }], "user": "me", "repo": "r", "ref": "main", "path": "~/app", "port": 2222,
             "key": "/k", "ssh_options": ["StrictHostKeyChecking=no"], "forward-agent": "yes", "needs_tty": true
         }))
         .unwrap();
-        assert_eq!(
-            target.ssh("b"),
-            ["-o", "StrictHostKeyChecking=no", "-A", "-t", "-p", "2222", "-i", "/k", "me@b"]
-        );
+        let options = |port| ["-o", "StrictHostKeyChecking=no", "-A", "-t", "-p", port, "-i", "/k"];
+        assert_eq!(targets[1].ssh(), [&options("2222")[..], &["me@b"]].concat());
+        assert_eq!(targets[2].ssh(), [&options("22")[..], &["other@c"]].concat());
+        assert!(with("host", json!([{ "user": "x" }])).unwrap_err().contains("without `host`"));
+        let target = &targets[0];
         assert!(target.exec("ls").contains("cd ~/'app'/current; ls"));
     }
 
@@ -250,7 +293,7 @@ mod tests {
     fn values_do_not_become_commands() {
         let mut table = table();
         table["env"] = json!({ "A": "it's; rm -rf /" });
-        let target = Target::read(&table).unwrap();
+        let target = Target::read_all(&table).unwrap().remove(0);
         assert!(
             target.exec("ls").starts_with("set -e; export A='it'\\''s; rm -rf /'; cd '/srv/a b'/current; ls")
         );

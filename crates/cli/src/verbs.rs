@@ -210,7 +210,7 @@ pub(crate) fn run(program: &mut Program) -> Result<(), Failure> {
         return daemon::launch();
     }
     if args.first().is_some_and(|first| first == rpm_ecosystem::SERVE_VERB) {
-        return serve::be_server();
+        return serve::be_server(&args);
     }
     if args.first().is_some_and(|first| first == web::SERVER) {
         return web::be_server(&args);

@@ -12,13 +12,18 @@ pub use read::{Saved, read};
 /// A process as PM2's object: attributes and environment in one. Where they clash, the attribute is told.
 pub struct Pm2Env<'a> {
     process: &'a ProcessInfo,
-    env: Env,
+    env: Option<Env>,
 }
 
 impl<'a> Pm2Env<'a> {
     /// `process` in PM2's shape.
     pub fn of(process: &'a ProcessInfo) -> Self {
-        Self { process, env: process.env() }
+        Self { process, env: Some(process.env()) }
+    }
+
+    /// The attributes of `process` alone: nothing of any environment, chosen or declared for a profile.
+    pub fn without_environment(process: &'a ProcessInfo) -> Self {
+        Self { process, env: None }
     }
 }
 
@@ -26,12 +31,16 @@ impl Serialize for Pm2Env<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut attributes = declared(&self.process.spec);
         attributes.extend(observed(self.process));
+        let Some(env) = &self.env else {
+            let is_environment = |name: &str| name == "env" || name.starts_with("env_");
+            return serializer.collect_map(attributes.into_iter().filter(|(name, _)| !is_environment(name)));
+        };
         let mut map = serializer.serialize_map(None)?;
         for (name, value) in &attributes {
             map.serialize_entry(name, value)?;
         }
-        map.serialize_entry("env", &self.env)?;
-        for (name, value) in self.env.iter().filter(|(name, _)| *name != "env") {
+        map.serialize_entry("env", env)?;
+        for (name, value) in env.iter().filter(|(name, _)| *name != "env") {
             if !attributes.iter().any(|(attribute, _)| attribute == name) {
                 map.serialize_entry(name, value)?;
             }

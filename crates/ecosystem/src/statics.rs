@@ -27,6 +27,7 @@ const KEYS: &[Key] = &[
     ("path", text, "PM2_SERVE_PATH"),
     ("spa", switch, "PM2_SERVE_SPA"),
     ("ftp", switch, "PM2_SERVE_FTP"),
+    ("dot_files", switch, "PM2_SERVE_DOT_FILES"),
     ("directory", text, "PM2_SERVE_DIRECTORY"),
     ("monitor", any, "PM2_SERVE_MONITOR"),
 ];

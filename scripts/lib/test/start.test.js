@@ -47,15 +47,22 @@ test('what runs is deleted, the file started, the list saved and shown', (t) => 
   const idle = { RPM: standIn(path.join(root, 'idle')) };
   assert.deepStrictEqual(run('start-complete.sh', idle), { status: 0, stderr: '', calls: started('ecosystem.complete.toml') });
   assert.deepStrictEqual(run('start-minimal.sh', idle).calls, started('ecosystem.minimal.toml'));
-  const busy = { RPM: standIn(path.join(root, 'busy'), { list: '[{"pm2_env":{"args":[]}}]' }) };
+  const busy = { YES: '1', RPM: standIn(path.join(root, 'busy'), { list: '[{"pm2_env":{"args":[]}}]' }) };
   const expected = ['jlist', 'delete all', ...started('ecosystem.minimal.toml').slice(1)];
   assert.deepStrictEqual(run('start-minimal.sh', busy), { status: 0, stderr: '', calls: expected });
+});
+
+test('nothing is deleted that was not agreed to', (t) => {
+  const { root, run } = copy(t);
+  const { status, stderr, calls } = run('start-minimal.sh', { RPM: standIn(path.join(root, 'busy'), { list: '[{}]' }) });
+  assert.deepStrictEqual([status, calls], [1, ['jlist']]);
+  assert.match(stderr, /there are processes, which would be deleted/);
 });
 
 test('a verb that fails ends the script', (t) => {
   const { root, run } = copy(t);
   for (const fails of ['delete', 'start', 'save']) {
-    const { status, calls } = run('start-minimal.sh', { RPM: standIn(path.join(root, fails), { fails, list: '[{}]' }) });
+    const { status, calls } = run('start-minimal.sh', { YES: '1', RPM: standIn(path.join(root, fails), { fails, list: '[{}]' }) });
     assert.strictEqual(status, 1);
     assert.match(calls.at(-1), new RegExp(`^${fails}`));
   }

@@ -101,6 +101,20 @@ fn a_failure_there_is_a_failure_here() {
 }
 
 #[test]
+fn hooks_run_as_those_of_pm2_unless_they_are_strict() {
+    let hooks = "post-deploy = \"false; echo $SHARED > ../shared-is\"";
+    let world = World::new(hooks);
+    world.deploy("production setup").ends_with(0);
+    world.deploy("production").ends_with(0).says("--> Success");
+    let shared = world.0.path("host/shared");
+    assert_eq!(world.0.read("host/shared-is"), format!("{}\n", shared.display()));
+    let strict = World::new(&format!("strict = true\n{hooks}"));
+    strict.deploy("production setup").ends_with(0);
+    strict.deploy("production").ends_with(1).complains("Deploy failed");
+    assert!(!strict.0.path("host/shared-is").exists());
+}
+
+#[test]
 fn what_is_not_declared_is_named() {
     let rpm = Rpm::new();
     rpm.ok("deploy help").says("rpm deploy [file] <environment> [command]");

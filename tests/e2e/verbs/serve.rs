@@ -1,11 +1,14 @@
 //! `serve` and `web`: servers that are apps.
 
 use std::{
+    fs,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
+    os::unix::fs::{PermissionsExt, symlink},
+    process::{Command, Stdio},
 };
 
-use rpm_tests::{Rpm, wait_until};
+use rpm_tests::{Output, Rpm, Running, wait_until};
 
 /// A port that was free a moment ago.
 fn free_port() -> u16 {
@@ -14,11 +17,41 @@ fn free_port() -> u16 {
 
 /// The answer to a request, head and body.
 fn ask(port: u16, request: &str) -> String {
+    ask_host(port, request, "localhost")
+}
+
+/// The answer to a request that names `host`.
+fn ask_host(port: u16, request: &str, host: &str) -> String {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return String::new() };
-    let _ = write!(stream, "{request}\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let _ = write!(stream, "{request}\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Runs a command with more variables; it must end with 0.
+#[track_caller]
+fn run(mut command: Command, variables: &[(&str, &str)]) -> Output {
+    command.envs(variables.iter().copied());
+    let output = Running::start(command).output();
+    output.ends_with(0);
+    output
+}
+
+/// A command of the persona `pm2`.
+fn as_pm2(rpm: &Rpm, words: &str) -> Command {
+    let program = rpm.path("bin/pm2");
+    if !program.exists() {
+        fs::create_dir_all(rpm.path("bin")).unwrap();
+        symlink(rpm.command("list").get_program(), &program).unwrap();
+    }
+    let original = rpm.command(words);
+    let mut command = Command::new(program);
+    command.args(original.get_args()).current_dir(rpm.dir()).env_clear();
+    command.envs(original.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.env_remove("RPM_HOME").env("PM2_HOME", rpm.home());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
 }
 
 #[track_caller]
@@ -91,17 +124,102 @@ fn what_cannot_be_served_is_said() {
 }
 
 #[test]
-fn the_list_is_offered_over_http() {
+fn the_list_is_offered_over_http_to_those_who_have_the_token() {
     let rpm = Rpm::new();
-    rpm.ok("start forever.sh --name web -- x");
+    run(rpm.command("start forever.sh --name web -- x"), &[("MY_WORD", "hunter1")]);
     let port = free_port();
     rpm.ok(&format!("web {port}")).says(&format!("http://127.0.0.1:{port}")).says("rpm-http-interface");
     wait_until("the server", || !ask(port, "GET / HTTP/1.1").is_empty());
+    answers(port, "GET / HTTP/1.1", &["401 Unauthorized", "www-authenticate: Bearer"]);
+    let file = rpm.home().join("web.token");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let token = fs::read_to_string(&file).unwrap();
+    let with = |request: &str| format!("{request}\r\nAuthorization: Bearer {}", token.trim());
     answers(
         port,
-        "GET / HTTP/1.1",
+        &with("GET / HTTP/1.1"),
         &["200 OK", "application/json", "\"system_info\":{\"hostname\":", "\"name\":\"web\""],
     );
-    answers(port, "GET /other HTTP/1.1", &["404 Not Found", "{\"err\":\"404\"}"]);
-    answers(port, "DELETE / HTTP/1.1", &["404 Not Found"]);
+    let answer = ask(port, &with("GET / HTTP/1.1"));
+    for environment in ["hunter1", "MY_WORD", "PATH", "\"env\""] {
+        assert!(!answer.contains(environment), "{environment} in:\n{answer}");
+    }
+    answers(port, &with("GET /other HTTP/1.1"), &["404 Not Found", "{\"err\":\"404\"}"]);
+    answers(port, &with("DELETE / HTTP/1.1"), &["404 Not Found"]);
+}
+
+#[test]
+fn the_list_is_offered_under_own_names_alone() {
+    let rpm = Rpm::new();
+    let port = free_port();
+    rpm.ok(&format!("web {port}"));
+    wait_until("the server", || !ask(port, "GET / HTTP/1.1").is_empty());
+    let of = |host: &str| ask_host(port, "GET / HTTP/1.1", host);
+    for own in ["localhost", "127.0.0.1", "[::1]:9615"] {
+        assert!(of(own).contains("401 Unauthorized"), "{own}");
+    }
+    assert!(of("evil.example").contains("421 Misdirected Request"));
+    rpm.ok("set rpm:web_hosts status.example,other.example");
+    assert!(of("status.example").contains("401 Unauthorized"));
+    assert!(of("evil.example").contains("421 Misdirected Request"));
+}
+
+#[test]
+fn the_list_of_pm2_has_its_shape_and_loses_every_environment_when_asked_to() {
+    for strips in [false, true] {
+        let rpm = Rpm::new();
+        run(as_pm2(&rpm, "start forever.sh --name app -- x"), &[("MY_WORD", "hunter1")]);
+        let port = free_port();
+        let switch: &[_] = if strips { &[("PM2_WEB_STRIP_ENV_VARS", "true")] } else { &[] };
+        run(as_pm2(&rpm, &format!("web {port}")), switch).says("shows the environment of every app");
+        wait_until("the server", || !ask(port, "GET / HTTP/1.1").is_empty());
+        answers(port, "GET / HTTP/1.1", &["200 OK", "\"pm2_env\":{", "\"pm_exec_path\":"]);
+        assert_eq!(ask(port, "GET / HTTP/1.1").contains("hunter1"), !strips, "strips: {strips}");
+        assert!(ask_host(port, "GET / HTTP/1.1", "evil.example").contains("421 Misdirected Request"));
+        run(as_pm2(&rpm, "kill"), &[]);
+    }
+}
+
+#[test]
+fn dot_files_are_served_only_when_asked_for() {
+    let rpm = Rpm::new();
+    rpm.write("site/.env", "WORD=hunter1");
+    rpm.write("site/.well-known/security.txt", "contact");
+    let (port, open) = (free_port(), free_port());
+    rpm.ok(&format!("serve site {port}"));
+    rpm.ok(&format!("serve site {open} --dot-files"));
+    for port in [port, open] {
+        wait_until("the server", || !ask(port, "GET / HTTP/1.1").is_empty());
+        answers(port, "GET /.well-known/security.txt HTTP/1.1", &["200 OK", "contact"]);
+    }
+    answers(port, "GET /.env HTTP/1.1", &["404 Not Found"]);
+    answers(open, "GET /.env HTTP/1.1", &["200 OK", "hunter1"]);
+    assert!(ask_host(port, "GET /.well-known/security.txt HTTP/1.1", "any.example").contains("200 OK"));
+}
+
+#[test]
+fn a_static_server_listens_where_its_persona_does_and_honours_its_arguments() {
+    for (is_pm2, address) in [(false, "127.0.0.1"), (true, "0.0.0.0")] {
+        let rpm = Rpm::new();
+        rpm.write("site/page.txt", "a page");
+        let (port, named) = (free_port(), free_port());
+        rpm.write(
+            "ecosystem.json",
+            &format!(
+                r#"{{ "apps": [
+                    {{ "name": "usual", "script": "serve", "args": "site {port}" }},
+                    {{ "name": "named", "script": "serve", "args": ["site", "{named}", "localhost"] }}
+                ] }}"#
+            ),
+        );
+        let start = "start ecosystem.json";
+        run(if is_pm2 { as_pm2(&rpm, start) } else { rpm.command(start) }, &[]);
+        for port in [port, named] {
+            wait_until("the server", || ask(port, "GET /page.txt HTTP/1.1").contains("a page"));
+        }
+        let log = |name: &str| fs::read_to_string(rpm.home().join(format!("logs/{name}-out.log"))).unwrap();
+        wait_until("the address", || log("usual").contains(&format!("on {address}:{port}")));
+        wait_until("the address", || log("named").contains(&format!("on 127.0.0.1:{named}")));
+        run(if is_pm2 { as_pm2(&rpm, "kill") } else { rpm.command("kill") }, &[]);
+    }
 }

@@ -134,13 +134,14 @@ fn open_directories(home: &Home) -> Vec<Finding> {
 
 /// Files with what others must not read, and the socket by which apps are started.
 fn private_files(home: &Home) -> Vec<Finding> {
-    let files = [home.dump(), home.journal(), home.socket()].into_iter().chain(home.dump_backups());
+    let files = [home.dump(), home.journal(), home.socket(), crate::web::token::path(home)]
+        .into_iter()
+        .chain(home.dump_backups());
     let open = files.filter_map(|path| {
         let metadata = fs::symlink_metadata(&path).ok()?;
         let mode = metadata.permissions().mode() & 0o777;
         (!metadata.file_type().is_symlink() && mode & 0o077 != 0).then(|| {
-            let what =
-                if metadata.file_type().is_socket() { "would start apps" } else { "holds environments" };
+            let what = if metadata.file_type().is_socket() { "would start apps" } else { "holds secrets" };
             Finding::warning(
                 SUBJECT,
                 format!("{} is open to other users (mode {mode:o}) and {what}", path.display()),

@@ -8,6 +8,12 @@ pub(crate) fn jlist(processes: &[ProcessInfo]) -> serde_json::Result<Vec<u8>> {
     serde_json::to_vec(&processes.iter().map(Entry::of).collect::<Vec<_>>())
 }
 
+/// The same list for readers that must not see any environment.
+pub(crate) fn without_environments(processes: &[ProcessInfo]) -> serde_json::Result<serde_json::Value> {
+    let entry = |process| Entry { pm2_env: Pm2Env::without_environment(process), ..Entry::of(process) };
+    serde_json::to_value(processes.iter().map(entry).collect::<Vec<_>>())
+}
+
 #[derive(Serialize)]
 struct Entry<'a> {
     pid: i32,

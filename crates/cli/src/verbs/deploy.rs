@@ -61,7 +61,7 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
     if table.is_null() {
         return Err(Failure::Error(format!("{environment} environment is not defined in {file}")));
     }
-    let target = Target::read(table)
+    let targets = Target::read_all(table)
         .map_err(|error| Failure::Error(format!("{file}: deploy.{environment}: {error}")))?;
     let rest: Vec<_> = words.collect();
     let order = Order::read(&rest).map_err(Failure::Error)?;
@@ -71,11 +71,11 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
         quoted(&file),
         quoted(&environment)
     );
-    let outcome = prepare(&context, &target, &order).and_then(|()| {
-        target.hosts.iter().try_for_each(|host| {
+    let outcome = targets.first().map_or(Ok(()), |target| prepare(&context, target, &order)).and_then(|()| {
+        targets.iter().try_for_each(|target| {
             context.out.line(&format!("--> Deploying to {environment} environment"));
-            context.out.line(&format!("--> on host {host}"));
-            carry_out(&target, host, &order, &default)
+            context.out.line(&format!("--> on host {}", target.host));
+            carry_out(target, &order, &default)
         })
     });
     match outcome {
@@ -149,14 +149,15 @@ fn prepare(context: &Context, target: &Target, order: &Order) -> Result<(), Stri
     }
 }
 
-fn carry_out(target: &Target, host: &str, order: &Order, default: &str) -> Result<(), String> {
-    let run = |script: &str| succeed(Command::new("ssh").args(target.ssh(host)).arg(script), host);
+fn carry_out(target: &Target, order: &Order, default: &str) -> Result<(), String> {
+    let host = &target.host;
+    let run = |script: &str| succeed(Command::new("ssh").args(target.ssh()).arg(script), host);
     let scripts = match order {
         Order::Setup => target.setup(),
         Order::Update(reference) => target.update(reference.as_deref().unwrap_or(&target.reference), default),
         Order::Revert(count) => {
             let script = target.deploys(&format!("tail -n {} ", u64::from(*count) + 1));
-            let output = Command::new("ssh").args(target.ssh(host)).arg(script).output();
+            let output = Command::new("ssh").args(target.ssh()).arg(script).output();
             let output = output.map_err(|error| format!("cannot run ssh: {error}"))?;
             let commits = String::from_utf8_lossy(&output.stdout).into_owned();
             let commits: Vec<_> = commits.split_whitespace().collect();

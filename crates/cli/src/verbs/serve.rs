@@ -4,7 +4,7 @@
 use std::{net::IpAddr, path::PathBuf};
 
 use clap::Args;
-use rpm_core::Env;
+use rpm_core::{Env, Persona};
 
 use super::{Invocation, Verb, start};
 use crate::{
@@ -35,6 +35,12 @@ struct Serve {
     /// The port.
     #[arg(long)]
     port: Option<u16>,
+    /// The address to listen on.
+    #[arg(long, value_name = "address")]
+    host: Option<String>,
+    /// Serve files whose names begin with a dot, too.
+    #[arg(long)]
+    dot_files: bool,
     /// A single-page app: what is no file is the home page.
     #[arg(long)]
     spa: bool,
@@ -66,7 +72,14 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
     let mut env = Env::default();
     env.set("PM2_SERVE_PORT", port.to_string());
     env.set("PM2_SERVE_PATH", path.to_string_lossy());
-    let switches = [("PM2_SERVE_SPA", serve.spa), ("PM2_SERVE_FTP", serve.ftp)];
+    if let Some(host) = serve.host {
+        env.set("PM2_SERVE_HOST", host);
+    }
+    let switches = [
+        ("PM2_SERVE_SPA", serve.spa),
+        ("PM2_SERVE_FTP", serve.ftp),
+        ("PM2_SERVE_DOT_FILES", serve.dot_files),
+    ];
     for (name, _) in switches.into_iter().filter(|(_, on)| *on) {
         env.set(name, "true");
     }
@@ -88,18 +101,22 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
 }
 
 /// Is the server until a signal ends it.
-pub(super) fn be_server() -> Result<(), Failure> {
+/// Its arguments are path, port and address, which PM2's variables override.
+pub(super) fn be_server(args: &[String]) -> Result<(), Failure> {
+    let argument = |place: usize| args.get(place).filter(|value| !value.is_empty()).cloned();
     let set = |name: &str| variable(&format!("PM2_SERVE_{name}")).filter(|value| !value.is_empty());
     let is_on = |name: &str| set(name).is_some_and(|value| value == "true");
     let wrong = |name: &str, value: &str, what: &str| {
         Failure::Error(format!("PM2_SERVE_{name} is {value:?}: expected {what}"))
     };
-    let port = match set("PORT") {
+    let port = match set("PORT").or_else(|| argument(2)) {
         Some(text) => text.parse().map_err(|_| wrong("PORT", &text, "a port"))?,
         None => PORT,
     };
-    let host: IpAddr = match set("HOST").as_deref() {
-        None => [0, 0, 0, 0].into(),
+    let host: IpAddr = match set("HOST").or_else(|| argument(3)).as_deref() {
+        // An app of the persona `rpm` always has this variable; PM2's may come from the shell that started it.
+        None if variable(Persona::Rpm.home_variable()).is_none() => [0, 0, 0, 0].into(),
+        None => [127, 0, 0, 1].into(),
         Some("localhost") => [127, 0, 0, 1].into(),
         Some(text) => text.parse().map_err(|_| wrong("HOST", text, "an address"))?,
     };
@@ -110,10 +127,11 @@ pub(super) fn be_server() -> Result<(), Failure> {
         _ => return Err(wrong("BASIC_AUTH", "true", "_USERNAME and _PASSWORD as well")),
     };
     let site = Site {
-        root: set("PATH").map_or_else(|| PathBuf::from("."), PathBuf::from),
+        root: set("PATH").or_else(|| argument(1)).map_or_else(|| PathBuf::from("."), PathBuf::from),
         homepage: set("HOMEPAGE").unwrap_or_else(|| "/index.html".to_owned()),
         spa: is_on("SPA"),
         lists: is_on("FTP"),
+        dot_files: is_on("DOT_FILES"),
         password,
     };
     let root = site.root.clone();

@@ -194,7 +194,7 @@ fn ask_root(context: &mut Context, to: &str, verb: &str, platform: &Platform, su
     let directory = executable.parent().unwrap_or(Path::new("/")).display();
     context.out.info(&format!("{to}, copy/paste the following command:"));
     context.out.line(&format!(
-        "sudo env PATH=$PATH:{directory} {} {verb} {} -u {user} --hp {}",
+        "sudo env PATH=\"$PATH:{directory}\" {} {verb} {} -u {user} --hp {}",
         executable.display(),
         platform.name(),
         home_directory.display()

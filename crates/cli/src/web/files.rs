@@ -30,6 +30,8 @@ pub(crate) struct Site {
     pub(crate) spa: bool,
     /// Directories without an index are listed.
     pub(crate) lists: bool,
+    /// Files and directories whose names begin with a dot are served too; else `.well-known` alone is.
+    pub(crate) dot_files: bool,
     /// Who may look, as `Authorization` says it.
     pub(crate) password: Option<String>,
 }
@@ -68,6 +70,10 @@ impl Site {
         let Some(asked) = inside(request.uri().path()) else {
             return text(StatusCode::FORBIDDEN, PLAIN, "403 Forbidden");
         };
+        if !self.dot_files && is_hidden(&asked) {
+            // A hidden file is answered like one that does not exist.
+            return self.absent();
+        }
         self.find(&asked, request).unwrap_or_else(|error| match error.kind() {
             io::ErrorKind::PermissionDenied => text(StatusCode::FORBIDDEN, PLAIN, "403 Forbidden"),
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidInput => {
@@ -80,9 +86,7 @@ impl Site {
     fn admits(&self, headers: &HeaderMap) -> bool {
         let Some(password) = &self.password else { return true };
         let given = headers.get(header::AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
-        // Every byte is compared, so that the time tells nothing of how many were right.
-        let differences = given.iter().zip(password.as_bytes()).fold(0, |sum, (a, b)| sum | (a ^ b));
-        given.len() == password.len() && differences == 0
+        super::is_same(given, password.as_bytes())
     }
 
     fn find<B>(&self, asked: &Path, request: &Request<B>) -> io::Result<Answer> {
@@ -162,6 +166,12 @@ fn inside(address: &str) -> Option<PathBuf> {
         }
     }
     Some(path)
+}
+
+/// Whether a path leads to or through a dot file. `.well-known` (RFC 8615) is meant for the public, at the root only.
+fn is_hidden(path: &Path) -> bool {
+    let mut parts = path.iter().map(OsStr::as_bytes).enumerate();
+    parts.any(|(place, part)| part.starts_with(b".") && !(place == 0 && part == b".well-known"))
 }
 
 fn decode(address: &[u8]) -> Option<Vec<u8>> {
@@ -380,6 +390,7 @@ mod tests {
             homepage: "/index.html".into(),
             spa: false,
             lists: false,
+            dot_files: false,
             password: None,
         };
         assert_eq!(asked(&site, "/"), (200, "home".into()));
@@ -395,7 +406,20 @@ mod tests {
         let (status, page) = asked(&site, "/bare/");
         assert_eq!(status, 200);
         assert!(page.contains("<a href=\"a%26b.txt\">a&amp;b.txt</a>") && !page.contains("hidden"), "{page}");
+        fs::create_dir_all(directory.path().join(".well-known/.git")).unwrap();
+        write(".env", "SECRET=1");
+        write(".well-known/security.txt", "contact");
+        write(".well-known/.git/config", "x");
+        assert_eq!(asked(&site, "/.well-known/security.txt"), (200, "contact".into()));
+        let hidden =
+            ["/.env", "/%2eenv", "/sub/../.env", "/bare/.hidden", "/.well-known/.git/config", "//.env"];
+        for address in hidden {
+            assert_eq!(asked(&site, address), (404, "my own".into()), "{address}");
+        }
         site.spa = true;
+        assert_eq!(asked(&site, "/users/.env").0, 404);
+        site.dot_files = true;
+        assert_eq!(asked(&site, "/.env"), (200, "SECRET=1".into()));
         assert_eq!(asked(&site, "/users/7"), (200, "home".into()));
         assert_eq!(asked(&site, "/users/app.js"), (200, "script".into()));
         site.password = Some(basic("a", "b"));
