@@ -2,8 +2,9 @@
 
 // Breaks things and shows how the redundancy system makes them run again: scenario.js [RPM]
 //
-// In a home of its own, so that apps of the user that have the same names are left alone, and in a scratch repository with four processes, three workflows and five functions, in front of a stand-in for the web
-// APIs of GitHub and Netlify. It ends with 0 if everything came as it should. RPM is the rpm to use (default: `rpm`).
+// In a home of its own, so that apps of the user that have the same names are left alone, and in a scratch repository
+// with four processes, three workflows and five functions, in front of a stand-in for the web APIs of GitHub and
+// Netlify. It ends with 0 if everything came as it should. RPM is the rpm to use (default: `rpm`).
 // KEEP=1 keeps the scratch repository.
 
 const { execFileSync, spawnSync } = require('node:child_process');
