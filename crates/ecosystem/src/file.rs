@@ -253,8 +253,9 @@ impl<'a> Reader<'a> {
         let is_wrong = |attributes: &[&str]| problems.iter().any(|problem| problem.is_error_in(attributes));
         let (wrong_name, wrong_basis) =
             (is_wrong(&["name"]), is_wrong(&["script", "cwd", "cron_restart", "autorestart"]));
-        if !wrong_name && self.options.purpose != Use::Select {
-            problems.extend(name.as_deref().and_then(|name| self.name_clash(name, &declared, node)));
+        if !wrong_name {
+            let clash = name.as_deref().and_then(|name| self.name_clash(name, &declared, node));
+            problems.extend(clash.filter(|_| self.options.purpose != Use::Select));
         }
         self.override_in(&mut declared);
         let append_env_to_name = declared.append_env_to_name == Some(true);

@@ -143,6 +143,9 @@ fn what_is_stopped_needs_a_name_alone() {
     let names: Vec<_> = loaded.apps.iter().map(|app| app.name.as_str()).collect();
     assert_eq!(names, ["b", "a", "c"], "those that others need come first");
     assert!(loaded.warnings.is_empty());
+    let only = Options { only: vec!["a,typo".to_owned()], ..options.clone() };
+    let loaded = project.load_as("e.toml", text, &only).unwrap();
+    assert_eq!((loaded.apps.len(), loaded.unmatched), (1, vec!["typo".to_owned()]));
     let error = project.load_as("e.toml", "apps = [{ name = 1, script = 'a' }]", &options).unwrap_err();
     assert!(error.to_string().contains("name: expected text"), "{error}");
 }
