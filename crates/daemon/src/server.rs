@@ -105,15 +105,22 @@ async fn converse(stream: Stream, calls: &mpsc::Sender<Call>, traffic: &Arc<Traf
     if !allowed {
         return talk.conclude(Failure::NotYours).await;
     }
+    // Counted from here on: a client that has our hello takes it that its request may have begun.
+    let mut greeting = Some(traffic.listen());
     talk.flush_unless_spoken_to().await?;
-    let theirs = match timeout(PATIENCE, talk.read::<Hello>()).await? {
+    let read = tokio::select! {
+        biased;
+        read = timeout(PATIENCE, talk.read::<Hello>()) => read?,
+        () = traffic.dismisses() => return talk.conclude(Failure::Replaced).await,
+    };
+    let theirs = match read {
         Ok(Some(theirs)) => theirs,
         Ok(None) => return Ok(()),
         Err(broken) => return talk.refuse(broken).await,
     };
     loop {
         talk.flush_unless_spoken_to().await?;
-        let listening = traffic.listen();
+        let listening = greeting.take().unwrap_or_else(|| traffic.listen());
         let read = tokio::select! {
             biased;
             read = talk.read::<Request>() => read,
