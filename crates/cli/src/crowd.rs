@@ -37,7 +37,8 @@ pub(crate) fn confirm(context: &mut Context, app: &str, present: u64, count: u64
             "{app} would have {count} processes: add --force if that is meant"
         )));
     }
-    eprint!("{app} will have {count} processes. Go on? [y/N] ");
+    let question = format!("{app} will have {count} processes. Go on? [y/N] ");
+    context.out.error_bytes(question.as_bytes());
     let mut answer = String::new();
     let read = io::stderr().flush().and_then(|()| io::stdin().read_line(&mut answer));
     match read {

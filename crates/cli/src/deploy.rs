@@ -166,7 +166,9 @@ impl Target {
     }
 
     fn exports(&self) -> String {
-        self.env.iter().map(|(name, value)| format!("export {name}={}; ", quoted(value))).collect()
+        let exports: Vec<_> =
+            self.env.iter().map(|(name, value)| format!("export {name}={}; ", quoted(value))).collect();
+        exports.concat()
     }
 
     /// The lines of a hook below `begin`. They may end in a comment, so nothing follows them.

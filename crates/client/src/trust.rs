@@ -37,6 +37,9 @@ pub(crate) fn daemon(home: &Home, stream: &Stream) -> Result<(), ConnectError> {
     check(home, What::Daemon, user.unwrap_or(u32::MAX))
 }
 
+/// The notice has been printed: one is enough for all that a verb asks.
+static NOTICED: AtomicBool = AtomicBool::new(false);
+
 fn check(home: &Home, what: What, owner: u32) -> Result<(), ConnectError> {
     let me = geteuid();
     if owner == 0 || owner == me.as_raw() || named() == Some(owner) {
@@ -46,7 +49,6 @@ fn check(home: &Home, what: What, owner: u32) -> Result<(), ConnectError> {
     if !me.is_root() {
         return Err(ConnectError::Stranger { socket, owner, variable: home.persona().home_variable() });
     }
-    static NOTICED: AtomicBool = AtomicBool::new(false);
     if !NOTICED.swap(true, Ordering::Relaxed) {
         let what = match what {
             What::Home => "home",

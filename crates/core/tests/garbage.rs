@@ -222,7 +222,7 @@ proptest! {
         prop_assert!(!name::printable(&text).chars().any(char::is_control));
         let home = Home::new("/h".into(), Persona::Rpm);
         for (path, directory) in
-            [(home.log(&text, "out", None), home.logs_dir()), (home.pid_file(&text, 1.into()), home.pids_dir())]
+            [(home.log(&stem, "out", None), home.logs_dir()), (home.pid_file(&stem, 1.into()), home.pids_dir())]
         {
             prop_assert_eq!(path.parent(), Some(&*directory));
         }

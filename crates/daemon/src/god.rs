@@ -34,10 +34,7 @@ use rpm_core::{
     AppSpec, Cause, Exit, Home, ProcessId,
     protocol::{Event as Told, EventKind, Failure, Reply, Request},
 };
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::mpsc,
-};
+use tokio::sync::mpsc;
 
 use crate::{
     alarm::Alarm,
@@ -51,6 +48,7 @@ use crate::{
     machine::{Effect, Event, Phase},
     meter::Meter,
     node::Cluster,
+    os_signals::{Asked, OsSignals},
     places::Places,
     procfs::Kinship,
     ready::Signs,
@@ -225,13 +223,7 @@ impl God {
     ) -> io::Result<Vec<Replies>> {
         let Inheritance { lifeline, journal, past, handover, limit, traffic } = inheritance;
         let requests = Arc::clone(&traffic);
-        let mut children = signal(SignalKind::child())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut quit = signal(SignalKind::quit())?;
-        let mut hangup = signal(SignalKind::hangup())?;
-        let mut user1 = signal(SignalKind::user_defined1())?;
-        let mut user2 = signal(SignalKind::user_defined2())?;
+        let mut signals = OsSignals::new()?;
         let mut alarm = Alarm::new()?;
         let (gone, mut gone_inbox) = mpsc::unbounded_channel();
         let (messages, mut inbox) = mpsc::channel(MESSAGES);
@@ -301,14 +293,7 @@ impl God {
             alarm.set(god.next_tick())?;
             tokio::select! {
                 biased;
-                Some(()) = children.recv() => god.reap(),
-                Some(()) = interrupt.recv() => god.end("SIGINT"),
-                Some(()) = terminate.recv() => god.end("SIGTERM"),
-                Some(()) = quit.recv() => god.end("SIGQUIT"),
-                // The terminal of whoever started the daemon is none of its business.
-                Some(()) = hangup.recv() => {}
-                Some(()) = user1.recv() => {}
-                Some(()) = user2.recv() => god.reload_logs(None),
+                asked = signals.next() => god.signalled(asked),
                 Some(call) = calls.recv() => god.answer(call),
                 Some(gone) = gone_inbox.recv() => god.have_gone(gone, &mut gone_inbox),
                 Some(checked) = checks.recv() => god.update_checked(checked),
@@ -327,6 +312,14 @@ impl God {
                 jumped = alarm.rings() => god.fire_ticks(jumped?),
                 () = tokio::task::yield_now(), if god.has_work() => {}
             }
+        }
+    }
+
+    fn signalled(&mut self, asked: Asked) {
+        match asked {
+            Asked::Reap => self.reap(),
+            Asked::End(signal) => self.end(signal),
+            Asked::ReloadLogs => self.reload_logs(None),
         }
     }
 

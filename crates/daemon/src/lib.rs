@@ -29,6 +29,7 @@ mod logs;
 mod machine;
 mod meter;
 mod node;
+mod os_signals;
 mod package;
 mod places;
 mod procfs;

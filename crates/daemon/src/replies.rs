@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use rpm_core::{
-    ProcessInfo,
+    Env, ProcessInfo,
+    process::Told,
     protocol::{Failure, Reply},
 };
 
@@ -34,8 +35,8 @@ fn halves<T>(mut all: Vec<T>, reply: impl Fn(Vec<T>) -> Reply) -> Vec<Reply> {
 /// `info` without its longest parts that can be spared: what its app says first, then environments. `None` if there are
 /// none left.
 fn trimmed(mut info: ProcessInfo) -> Option<ProcessInfo> {
-    if info.told != Default::default() {
-        info.told = Default::default();
+    if info.told != Told::default() {
+        info.told = Told::default();
         return Some(info);
     }
     let has_environment = !info.base_env.is_empty() || info.resolved.is_some() || !info.spec.env.is_empty();
@@ -44,6 +45,6 @@ fn trimmed(mut info: ProcessInfo) -> Option<ProcessInfo> {
     }
     info.base_env = Arc::default();
     info.resolved = None;
-    Arc::make_mut(&mut info.spec).env = Default::default();
+    Arc::make_mut(&mut info.spec).env = Env::default();
     Some(info)
 }

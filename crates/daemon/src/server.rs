@@ -136,12 +136,13 @@ async fn converse(stream: Stream, calls: &mpsc::Sender<Call>, traffic: &Arc<Traf
             Ok(Some(request)) => request,
             Err(broken) => return talk.refuse(broken).await,
         };
-        let _counted = match request.holds_up_update() {
-            false => None,
-            true => match traffic.enter().await {
+        let _counted = if request.holds_up_update() {
+            match traffic.enter().await {
                 Entry::Admitted(counted) => Some(counted),
                 Entry::Dismissed(_counted) => return talk.conclude(Failure::Replaced).await,
-            },
+            }
+        } else {
+            None
         };
         drop(listening);
         // A client that has no hello when the connection ends takes it that nothing was done, and asks the next daemon.

@@ -29,7 +29,7 @@ pub(crate) fn load_or_make(home: &Home) -> io::Result<String> {
     }
     let mut bytes = [0; LENGTH];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let token = bytes.map(|byte| format!("{byte:02x}")).concat();
     files::replace(&path, format!("{token}\n").as_bytes(), 0o600)?;
     Ok(token)
 }

@@ -63,7 +63,7 @@ pub(crate) fn open(path: &Path) -> Result<File, LogError> {
 /// persona `rpm` remains closed if it is moved, and what PM2 has made for tools of others remains open to them.
 pub(crate) fn mode_beside(path: &Path) -> u32 {
     let directory = path.parent().and_then(|directory| directory.metadata().ok());
-    let is_closed = directory.is_some_and(|directory| directory.permissions().mode() & 0o077 == 0);
+    let is_closed = directory.is_some_and(|directory| directory.permissions().mode().trailing_zeros() >= 6);
     if is_closed { 0o600 } else { 0o644 }
 }
 

@@ -86,7 +86,7 @@ impl Notify {
             let random = RandomState::new().build_hasher().finish();
             match Self::bind(format!("rpm/{}/{id}.{run}.{random:016x}", std::process::id()), user) {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse && attempts < ATTEMPTS => {
-                    attempts += 1
+                    attempts += 1;
                 }
                 outcome => return outcome,
             }

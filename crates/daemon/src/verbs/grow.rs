@@ -117,6 +117,8 @@ impl God {
         let Self { table, growths, .. } = self;
         let name = |process: &Process| process.spec.name.clone();
         let names: HashSet<_> = ids.iter().filter_map(|&id| table.get(id).map(name)).collect();
-        names.iter().for_each(|name| growths.cancel(name));
+        for name in &names {
+            growths.cancel(name);
+        }
     }
 }
