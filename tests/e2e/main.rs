@@ -23,6 +23,7 @@ mod limits;
 mod log_files;
 mod monit;
 mod names;
+mod namespaces;
 mod output;
 mod packages;
 mod pid_files;

@@ -6,6 +6,7 @@ use memchr::memmem::Finder;
 use regex_lite::Regex;
 use rpm_core::{
     Home, ProcessId, Selector,
+    app_key::is_called,
     selector::{Exact, Form},
 };
 use rpm_history::{Key, Run, StoreError, Words, record::Line, runs_directory, store, words};
@@ -56,7 +57,7 @@ impl Whose {
     }
 
     fn is_of(&self, run: &Run) -> bool {
-        let called = |word: &String| run.name == *word || run.namespace == *word;
+        let called = |word: &String| is_called(&run.namespace, &run.name, word) || run.namespace == *word;
         match self {
             Self::Any => true,
             Self::Matching(regex) => regex.is_match(&run.name),

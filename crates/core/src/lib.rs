@@ -4,6 +4,7 @@
 //! it is made, so that whoever holds it need not check again.
 
 pub mod app;
+pub mod app_key;
 pub mod bounded;
 pub mod circle;
 pub mod cron;
@@ -39,6 +40,7 @@ pub use app::{
     Account, AppSpec, Balance, CombinedLog, ExecMode, FilterEnv, Instances, Interpreter, LogTarget, LogType,
     Overlap, Reload, Watch,
 };
+pub use app_key::{AppIndex, AppKey};
 pub use dependency::{Condition, Dependencies, Dependency, OnDependencyFailure};
 pub use env::Env;
 pub use env_file::EnvFile;

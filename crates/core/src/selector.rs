@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ProcessId;
+use crate::{AppKey, ProcessId};
 
 /// A target as it was typed, with what is needed to resolve it. The table decides what it means (see there for
 /// the order in which a word is tried as name, script, namespace and id).
@@ -66,6 +66,16 @@ impl Selector {
     pub fn of_app(name: impl Into<String>) -> Self {
         let name = name.into();
         Self { text: name.clone(), cwd: PathBuf::new(), exact: Some(Exact::App { name, namespace: None }) }
+    }
+
+    /// The processes of this app.
+    pub fn of_key(app: AppKey) -> Self {
+        let AppKey { namespace, name } = app;
+        Self {
+            text: name.clone(),
+            cwd: PathBuf::new(),
+            exact: Some(Exact::App { name, namespace: Some(namespace) }),
+        }
     }
 
     /// What kind of word it is.

@@ -31,7 +31,7 @@ use std::{
 };
 
 use rpm_core::{
-    AppSpec, Cause, Exit, Home, ProcessId,
+    AppKey, AppSpec, Cause, Exit, Home, ProcessId,
     protocol::{Event as Told, EventKind, Failure, Reply, Request},
 };
 use tokio::sync::mpsc;
@@ -175,7 +175,7 @@ pub(crate) struct God {
     /// Ticks that need not be made up for.
     seen: Seen,
     /// Apps whose ticks up to this time, milliseconds since the epoch, are queued or have just been handled.
-    fired: Vec<(String, i64)>,
+    fired: Vec<(AppKey, i64)>,
     /// Who runs and who waits where not all tasks may run at the same time.
     places: Places,
     meter: Meter,
@@ -195,8 +195,8 @@ pub(crate) struct God {
     dependents: Dependents,
     /// Who waits for processes to be somewhere.
     waiting: Vec<Waiting>,
-    /// The primaries of apps in cluster mode, by the apps' names.
-    clusters: HashMap<String, Cluster>,
+    /// The primaries of apps in cluster mode.
+    clusters: HashMap<AppKey, Cluster>,
     /// Sockets that are held for apps.
     sockets: Sockets,
     /// Reloads that are under way.
@@ -605,8 +605,8 @@ impl God {
             EventKind::Deleted => tracing::info!("{label} deleted"),
         }
         if matches!(what, EventKind::Errored | EventKind::Stopped | EventKind::Deleted) {
-            let name = process.spec.name.clone();
-            self.let_go(&name);
+            let spec = Arc::clone(&process.spec);
+            self.let_go(&spec);
         }
         let Some(process) = self.table.get(id) else { return };
         if !self.subscribers.is_empty() {

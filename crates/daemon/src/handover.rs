@@ -9,11 +9,11 @@ use std::{
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
 };
 
-use rpm_core::{ProcessId, process::Told};
+use rpm_core::{AppKey, ProcessId, app::DEFAULT_NAMESPACE, process::Told};
 use rustix::fs::{MemfdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
 
-use crate::{inherited, ipc, node, ready, sockets};
+use crate::{inherited, ipc, node, ready, sockets, table::Table};
 
 /// Raised when an older program would misread it.
 const FORMAT: u32 = 1;
@@ -43,15 +43,38 @@ pub(crate) struct Handover {
     lock: RawFd,
     listener: RawFd,
     pub processes: Vec<Handed>,
-    /// The primaries of apps in cluster mode, by the apps' names.
+    /// The primaries of apps in cluster mode.
     #[serde(default)]
-    pub clusters: Vec<(String, node::Packed)>,
+    pub clusters: Vec<(HandedApp, node::Packed)>,
     /// The sockets that are held for apps.
     #[serde(default)]
     pub sockets: Vec<sockets::Packed>,
     /// How many files children may have open, where the daemon itself may have more.
     #[serde(default)]
     pub files: Option<u64>,
+}
+
+/// The app to which something belongs.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum HandedApp {
+    Pair(AppKey),
+    /// What an earlier version says: the apps of one name, in whatever namespaces, had it together.
+    Name(String),
+}
+
+impl HandedApp {
+    /// Whose it is in this version; of several apps the first one's.
+    pub(crate) fn key(self, table: &Table) -> AppKey {
+        match self {
+            Self::Pair(key) => key,
+            Self::Name(name) => {
+                let process = table.iter().find(|process| process.spec.name == name);
+                let namespace = process.map_or(DEFAULT_NAMESPACE, |process| &process.spec.namespace);
+                AppKey { namespace: namespace.to_owned(), name }
+            }
+        }
+    }
 }
 
 /// What belongs to one run.
@@ -70,7 +93,7 @@ impl Handover {
     pub(crate) fn new(
         lifeline: &Lifeline,
         processes: Vec<Handed>,
-        clusters: Vec<(String, node::Packed)>,
+        clusters: Vec<(HandedApp, node::Packed)>,
         sockets: Vec<sockets::Packed>,
         files: Option<u64>,
     ) -> Self {

@@ -9,18 +9,25 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rpm_core::{AppKey, app::DEFAULT_NAMESPACE};
+
 /// The last tick that was seen of each app that asks for it, milliseconds since the epoch.
 #[derive(Debug)]
 pub(crate) struct Seen {
     path: PathBuf,
     ticks: BTreeMap<String, i64>,
+    /// An earlier version wrote the file: a bare name means the apps of that name in all namespaces.
+    is_earlier: bool,
     changed: bool,
 }
+
+/// An entry of each file that tells the apps of one name from each other.
+const PAIRS: &str = "\0";
 
 impl Seen {
     /// Reads the file at `path`; what cannot be read was not seen.
     pub(crate) fn load(path: PathBuf) -> Self {
-        let ticks = match fs::read(&path) {
+        let mut ticks: BTreeMap<String, i64> = match fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
                 tracing::error!("{}: {error}: no tick is made up for", path.display());
                 BTreeMap::new()
@@ -31,25 +38,28 @@ impl Seen {
                 BTreeMap::new()
             }
         };
-        Self { path, ticks, changed: false }
+        let is_earlier = ticks.remove(PAIRS).is_none();
+        Self { path, ticks, is_earlier, changed: false }
     }
 
-    /// Until when the ticks of `app` were seen, if that is known.
-    pub(crate) fn until(&self, app: &str) -> Option<i64> {
-        self.ticks.get(app).copied()
+    /// Until when the ticks of `app` were seen, if that is known. Earlier versions noted its name alone.
+    pub(crate) fn until(&self, app: &AppKey) -> Option<i64> {
+        let earlier = || self.ticks.get(&app.name).filter(|_| self.is_earlier);
+        self.ticks.get(&entry(app)).or_else(earlier).copied()
     }
 
     /// The ticks of `app` were seen until `time`.
-    pub(crate) fn note(&mut self, app: &str, time: i64) {
-        if self.ticks.get(app).is_none_or(|seen| *seen < time) {
-            self.ticks.insert(app.to_owned(), time);
+    pub(crate) fn note(&mut self, app: &AppKey, time: i64) {
+        let entry = entry(app);
+        if self.ticks.get(&entry).is_none_or(|seen| *seen < time) {
+            self.ticks.insert(entry, time);
             self.changed = true;
         }
     }
 
-    /// Nobody asks for the ticks of `app` any more.
-    pub(crate) fn forget(&mut self, app: &str) {
-        self.changed |= self.ticks.remove(app).is_some();
+    /// No process asks for the ticks of `app` any more.
+    pub(crate) fn forget(&mut self, app: &AppKey) {
+        self.changed |= self.ticks.remove(&entry(app)).is_some();
     }
 
     /// Writes what is new, as a whole or not at all. Nothing waits for the disk.
@@ -72,14 +82,29 @@ impl Seen {
                 _ => Ok(()),
             };
         }
-        fs::write(fresh, serde_json::to_vec(&self.ticks)?)?;
+        let mut ticks = self.ticks.clone();
+        ticks.insert(PAIRS.to_owned(), 0);
+        fs::write(fresh, serde_json::to_vec(&ticks)?)?;
         fs::rename(fresh, &self.path)
+    }
+}
+
+/// The key of `app` in the file: its name, below its namespace unless that is the default one.
+fn entry(app: &AppKey) -> String {
+    if app.namespace == DEFAULT_NAMESPACE {
+        app.name.clone()
+    } else {
+        format!("{}\0{}", app.namespace, app.name)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn app(name: &str) -> AppKey {
+        AppKey { namespace: DEFAULT_NAMESPACE.to_owned(), name: name.to_owned() }
+    }
 
     #[test]
     fn what_was_seen_is_known_to_the_next_daemon() {
@@ -88,18 +113,38 @@ mod tests {
         let mut seen = Seen::load(path.clone());
         seen.store();
         assert!(!path.exists(), "nobody asked for it");
-        seen.note("a", 5);
-        seen.note("b", 7);
-        seen.note("b", 6);
+        seen.note(&app("a"), 5);
+        seen.note(&app("b"), 7);
+        seen.note(&app("b"), 6);
         seen.store();
         let mut seen = Seen::load(path.clone());
-        assert_eq!((seen.until("a"), seen.until("b"), seen.until("c")), (Some(5), Some(7), None));
-        seen.forget("a");
+        assert_eq!(
+            (seen.until(&app("a")), seen.until(&app("b")), seen.until(&app("c"))),
+            (Some(5), Some(7), None)
+        );
+        seen.forget(&app("a"));
         seen.store();
-        assert_eq!(Seen::load(path.clone()).until("a"), None);
-        seen.forget("b");
+        assert_eq!(Seen::load(path.clone()).until(&app("a")), None);
+        seen.forget(&app("b"));
         seen.store();
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn apps_of_one_name_are_apart_and_what_an_earlier_version_saw_is_known() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ticks");
+        fs::write(&path, "{\"a\": 5}").unwrap();
+        let mut seen = Seen::load(path.clone());
+        let other = AppKey { namespace: "other".to_owned(), ..app("a") };
+        assert_eq!((seen.until(&app("a")), seen.until(&other)), (Some(5), Some(5)));
+        seen.note(&app("a"), 7);
+        seen.note(&other, 8);
+        seen.store();
+        let seen = Seen::load(path);
+        assert_eq!((seen.until(&app("a")), seen.until(&other)), (Some(7), Some(8)));
+        let third = AppKey { namespace: "third".to_owned(), ..app("a") };
+        assert_eq!(seen.until(&third), None, "what an earlier version saw of the name was of others");
     }
 
     #[test]
@@ -108,9 +153,9 @@ mod tests {
         let path = directory.path().join("ticks");
         fs::write(&path, "{\"a\": 5, \"b").unwrap();
         let mut seen = Seen::load(path.clone());
-        assert_eq!(seen.until("a"), None);
-        seen.note("a", 9);
+        assert_eq!(seen.until(&app("a")), None);
+        seen.note(&app("a"), 9);
         seen.store();
-        assert_eq!(Seen::load(path).until("a"), Some(9));
+        assert_eq!(Seen::load(path).until(&app("a")), Some(9));
     }
 }

@@ -15,7 +15,7 @@ use std::{
     path::PathBuf,
 };
 
-use rpm_core::{AppSpec, Listen, listen::Place, name::printable};
+use rpm_core::{AppKey, AppSpec, Listen, listen::Place, name::printable};
 
 use rustix::{
     io::Errno,
@@ -24,8 +24,10 @@ use rustix::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    handover::HandedApp,
     inherited,
     node::{self, Bound, SocketFile, SocketKind},
+    table::Table,
     tree::Member,
 };
 
@@ -44,10 +46,10 @@ pub(crate) struct ListenError {
     error: std::io::Error,
 }
 
-/// The sockets of all apps, by the apps' names.
+/// The sockets of all apps.
 #[derive(Debug, Default)]
 pub(crate) struct Sockets {
-    apps: HashMap<String, Vec<(Place, Bound)>>,
+    apps: HashMap<AppKey, Vec<(Place, Bound)>>,
 }
 
 impl Sockets {
@@ -57,10 +59,10 @@ impl Sockets {
     /// `heir` is a run that an earlier daemon has started: it has the sockets which that daemon held.
     pub(crate) fn of(&mut self, app: &AppSpec, heir: Option<&Member>) -> Result<Vec<OwnedFd>, ListenError> {
         if app.listen.is_empty() {
-            self.apps.remove(&app.name);
+            self.apps.remove(&app.key());
             return Ok(Vec::new());
         }
-        let held = self.apps.entry(app.name.clone()).or_default();
+        let held = self.apps.entry(app.key()).or_default();
         held.retain(|(place, _)| app.listen.iter().any(|listen| listen.place == *place));
         let mut copies = Vec::with_capacity(app.listen.len());
         for (number, Listen { place, .. }) in (FIRST..).zip(&app.listen) {
@@ -82,9 +84,9 @@ impl Sockets {
         Ok(copies)
     }
 
-    /// Closes what is held for the app `name`.
-    pub(crate) fn close(&mut self, name: &str) {
-        self.apps.remove(name);
+    /// Closes what is held for `app`.
+    pub(crate) fn close(&mut self, app: &AppSpec) {
+        self.apps.remove(&app.key());
     }
 }
 
@@ -118,7 +120,7 @@ fn inherit(heir: &Member, number: i32, place: &Place) -> Option<Bound> {
 /// The sockets of one app, for the next image of the daemon.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Packed {
-    app: String,
+    app: HandedApp,
     sockets: Vec<(Place, RawFd, Option<PathBuf>)>,
 }
 
@@ -135,8 +137,8 @@ impl Sockets {
         let socket = |(place, bound): &(Place, Bound)| {
             (place.clone(), bound.fd.as_raw_fd(), bound.file.as_ref().map(SocketFile::path))
         };
-        let app = |(app, held): (&String, &Vec<_>)| Packed {
-            app: app.clone(),
+        let app = |(app, held): (&AppKey, &Vec<_>)| Packed {
+            app: HandedApp::Pair(app.clone()),
             sockets: held.iter().map(socket).collect(),
         };
         self.apps.iter().map(app).collect()
@@ -148,14 +150,14 @@ impl Sockets {
     }
 
     /// Takes over what another image has packed. Its descriptors must be taken over by nobody else.
-    pub(crate) fn unpack(packed: Vec<Packed>) -> io::Result<Self> {
+    pub(crate) fn unpack(packed: Vec<Packed>, table: &Table) -> io::Result<Self> {
         let mut sockets = Self::default();
         for Packed { app, sockets: held } in packed {
             let bound = |(place, fd, file): (Place, RawFd, Option<PathBuf>)| {
                 let fd = inherited::take(fd)?;
                 Ok((place, Bound { fd, kind: SocketKind::Connections, file: file.map(SocketFile::new) }))
             };
-            sockets.apps.insert(app, held.into_iter().map(bound).collect::<io::Result<_>>()?);
+            sockets.apps.insert(app.key(table), held.into_iter().map(bound).collect::<io::Result<_>>()?);
         }
         Ok(sockets)
     }
@@ -211,7 +213,7 @@ mod tests {
         sockets.of(&app(&[&unix]), None).unwrap();
         TcpStream::connect(("127.0.0.1", port)).unwrap_err();
         assert!(path.exists());
-        sockets.close("a:b");
+        sockets.close(&app(&[]));
         assert!(!path.exists());
     }
 

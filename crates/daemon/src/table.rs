@@ -218,7 +218,7 @@ impl Process {
 
     /// Whether it is one of the app that `spec` declares.
     pub(crate) fn is_of(&self, spec: &AppSpec) -> bool {
-        self.spec.name == spec.name && self.spec.namespace == spec.namespace
+        self.spec.is_same_app(spec)
     }
 
     /// Its number and name.
@@ -304,7 +304,7 @@ impl Table {
         }
         let declared = Kept {
             id: ProcessId(self.next_id),
-            instance: self.free_instance(&spec.name),
+            instance: self.free_instance(&spec),
             unique_id,
             increment: self.next_increment(&spec),
             naming: self.naming(&spec, naming, home).0,
@@ -381,9 +381,9 @@ impl Table {
         self.next_id = self.next_id.max(next);
     }
 
-    /// The lowest number that no process of this name has.
-    fn free_instance(&self, name: &str) -> u32 {
-        let mut taken: Vec<u32> = self.named(name).map(|process| process.instance).collect();
+    /// The lowest number that no process of this app has.
+    fn free_instance(&self, spec: &AppSpec) -> u32 {
+        let mut taken: Vec<u32> = self.of_app(spec).map(|process| process.instance).collect();
         taken.sort_unstable();
         taken.into_iter().zip(0..).take_while(|(instance, n)| instance == n).count() as u32
     }
@@ -407,7 +407,7 @@ impl Table {
     /// its environment says, as a number.
     fn next_increment(&self, spec: &AppSpec) -> Option<i64> {
         let name = spec.increment_var.as_ref()?;
-        let highest = self.named(&spec.name).filter_map(|process| process.increment).max();
+        let highest = self.of_app(spec).filter_map(|process| process.increment).max();
         let declared = || spec.env.get(name).and_then(|value| value.parse().ok()).unwrap_or(0);
         Some(highest.map_or_else(declared, |highest| highest + 1))
     }
@@ -505,9 +505,28 @@ impl Table {
         self.iter().filter(|process| !process.spec.is_module())
     }
 
-    /// The processes of the app `name`, by id.
-    pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = &Process> {
-        self.processes.values().filter(move |process| process.spec.name == name)
+    /// The processes of the app that `spec` declares, by id.
+    pub(crate) fn of_app(&self, spec: &AppSpec) -> impl Iterator<Item = &Process> {
+        self.processes.values().filter(move |process| process.is_of(spec))
+    }
+
+    /// The processes of the apps that `word` names, in whatever namespace; without such an app, of the one with this
+    /// `namespace/name`.
+    pub(crate) fn called(&self, word: &str) -> Vec<&Process> {
+        let named: Vec<_> = self.iter().filter(|process| process.spec.name == word).collect();
+        if named.is_empty() {
+            self.iter().filter(|process| process.spec.is_called(word)).collect()
+        } else {
+            named
+        }
+    }
+
+    /// The processes of the apps that `app` means by the name of another: see [`rpm_core::AppIndex::meant`].
+    pub(crate) fn meant(&self, app: &AppSpec, word: &str) -> Vec<&Process> {
+        let is_meant =
+            |process: &&Process| process.spec.name == word && process.spec.namespace == app.namespace;
+        let same: Vec<_> = self.iter().filter(is_meant).collect();
+        if same.is_empty() { self.called(word) } else { same }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -15,7 +15,7 @@ use std::{
 };
 
 use nix::sys::inotify::{AddWatchFlags, InotifyEvent};
-use rpm_core::{Home, protocol::Reply};
+use rpm_core::{AppKey, Home, protocol::Reply};
 use tokio::sync::mpsc;
 
 pub(crate) use self::scope::Target;
@@ -29,7 +29,7 @@ use crate::{clock::Now, logs, table::Replies};
 /// Something that an app watches has changed, and it was quiet since.
 #[derive(Debug)]
 pub(crate) struct Changed {
-    pub app: String,
+    pub app: AppKey,
     /// What changed first, as PM2 writes it.
     pub path: String,
 }
@@ -197,7 +197,7 @@ impl Watch {
         self.interests.scopes.retain(|scope| {
             let stays = targets.remove(&scope.target);
             if !stays {
-                tracing::info!("[Watch] Stop watching {}", rpm_core::name::printable(&scope.target.app));
+                tracing::info!("[Watch] Stop watching {}", rpm_core::name::printable(&scope.target.app.name));
             }
             stays
         });
@@ -205,7 +205,7 @@ impl Watch {
         for target in targets {
             match Scope::of(&target) {
                 Ok(scope) => {
-                    tracing::info!("[Watch] Start watching {}", rpm_core::name::printable(&target.app));
+                    tracing::info!("[Watch] Start watching {}", rpm_core::name::printable(&target.app.name));
                     new_bases.extend(scope.roots.iter().map(|root| root.base.clone()));
                     self.interests.scopes.push(scope);
                 }
@@ -213,7 +213,7 @@ impl Watch {
             }
         }
         let Self { watches, interests, quiet } = self;
-        quiet.keep(|app| interests.scopes.iter().any(|scope| scope.target.app == app));
+        quiet.keep(|app| interests.scopes.iter().any(|scope| scope.target.app == *app));
         watches
             .keep(|path| interests.enters(path) || interests.covers(path) || interests.leads_to_base(path));
         for base in new_bases {

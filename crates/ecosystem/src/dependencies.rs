@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use rpm_core::{
-    AppSpec, Condition, Dependencies, Dependency, OnDependencyFailure,
+    AppIndex, AppSpec, Condition, Dependencies, Dependency, OnDependencyFailure,
     circle::{self, References},
     suggestion::nearest,
 };
@@ -98,25 +98,25 @@ fn wrong(app: &Depending<'_>, index: usize, message: String) -> Problem {
     Problem::error(message).of_app(Some(app.name)).of_attribute("depends_on").at(place)
 }
 
-fn by_name<'a>(apps: &'a [Depending<'a>]) -> BTreeMap<&'a str, &'a Depending<'a>> {
-    apps.iter().map(|app| (app.name, app)).collect()
+fn index<'a>(apps: &'a [Depending<'a>]) -> AppIndex<'a, usize> {
+    AppIndex::of(apps.iter().map(|app| (app.name, &*app.spec.namespace)).zip(0..))
 }
 
 /// The dependencies on apps that are not among `apps`.
 pub(crate) fn unresolved(apps: &[Depending<'_>]) -> Vec<Unresolved> {
-    let by_name = by_name(apps);
+    let index = index(apps);
     let mut unresolved = Vec::new();
     for app in apps {
-        for (index, dependency) in app.spec.dependencies().iter().enumerate() {
+        for (number, dependency) in app.spec.dependencies().iter().enumerate() {
             let name = dependency.app.as_str();
-            if by_name.contains_key(name) {
+            if !index.meant(&app.spec.namespace, name).is_empty() {
                 continue;
             }
-            let others = by_name.keys().copied().filter(|other| *other != app.name);
+            let others = apps.iter().map(|other| other.name).filter(|other| *other != app.name);
             let hint =
                 nearest(name, others).map(|other| format!(": did you mean {other:?}?")).unwrap_or_default();
             let message = format!("no app {name:?} is started here or in the list{hint}");
-            unresolved.push(Unresolved { app: name.to_owned(), problem: wrong(app, index, message) });
+            unresolved.push(Unresolved { app: name.to_owned(), problem: wrong(app, number, message) });
         }
     }
     unresolved
@@ -124,21 +124,34 @@ pub(crate) fn unresolved(apps: &[Depending<'_>]) -> Vec<Unresolved> {
 
 /// What cannot be.
 pub(crate) fn check(apps: &[Depending<'_>]) -> Vec<Problem> {
-    let by_name = by_name(apps);
+    let index = index(apps);
     let mut problems = Vec::new();
+    let mut needed = Vec::with_capacity(apps.len());
     for app in apps {
-        for (index, dependency) in app.spec.dependencies().iter().enumerate() {
-            let other = by_name.get(dependency.app.as_str());
-            let reason = other.and_then(|other| cannot_be(other.spec, dependency));
-            problems.extend(reason.map(|reason| wrong(app, index, reason)));
+        let mut of_app = Vec::new();
+        for (number, dependency) in app.spec.dependencies().iter().enumerate() {
+            let meant = index.meant(&app.spec.namespace, &dependency.app);
+            let reason = meant.iter().find_map(|&other| cannot_be(apps[other].spec, dependency));
+            problems.extend(reason.map(|reason| wrong(app, number, reason)));
+            of_app.extend(meant);
         }
+        needed.push(of_app);
     }
-    let references: References<'_> = by_name
-        .values()
-        .map(|app| (app.name, app.spec.dependencies().iter().map(|it| it.app.as_str()).collect()))
-        .collect();
+    // A name that others share is told with its namespace.
+    let is_shared = |name: &str| apps.iter().filter(|app| app.name == name).nth(1).is_some();
+    let label = |app: &Depending<'_>| {
+        if is_shared(app.name) { format!("{}/{}", app.spec.namespace, app.name) } else { app.name.to_owned() }
+    };
+    if needed.iter().all(Vec::is_empty) {
+        return problems;
+    }
+    let labels: Vec<_> = apps.iter().map(label).collect();
+    let meant = |numbers: &Vec<usize>| numbers.iter().map(|&number| labels[number].as_str()).collect();
+    let references: References<'_> =
+        labels.iter().map(String::as_str).zip(needed.iter().map(meant)).collect();
     if let Some(circle) = circle::find(&references) {
-        let place = circle.first().and_then(|name| by_name.get(name)?.places.first().cloned().flatten());
+        let first = labels.iter().position(|label| circle.first() == Some(&label.as_str()));
+        let place = first.and_then(|number| apps[number].places.first().cloned().flatten());
         let message = format!("these depend on each other in a circle: {}", circle.join(" -> "));
         problems.push(Problem::error(message).of_attribute("depends_on").at(place));
     }
@@ -165,19 +178,20 @@ pub(crate) fn in_order(apps: Vec<AppSpec>) -> Vec<AppSpec> {
     if apps.iter().all(|app| app.dependencies().is_empty()) {
         return apps;
     }
-    let there: HashSet<String> = apps.iter().map(|app| app.name.clone()).collect();
+    let index = AppIndex::of(apps.iter().map(|app| (&*app.name, &*app.namespace)).zip(0..));
+    let needed: Vec<Vec<usize>> = apps
+        .iter()
+        .map(|app| app.dependencies().iter().flat_map(|it| index.meant(&app.namespace, &it.app)).collect())
+        .collect();
     let mut waiting: BTreeMap<usize, AppSpec> = apps.into_iter().enumerate().collect();
     let (mut ordered, mut done) = (Vec::with_capacity(waiting.len()), HashSet::new());
     loop {
-        let is_free = |app: &AppSpec| {
-            let mut needed = app.dependencies().iter().map(|dependency| &dependency.app);
-            needed.all(|name| !there.contains(name) || done.contains(name))
-        };
+        let is_free = |number: usize| needed[number].iter().all(|other| done.contains(other));
         // A circle has been refused.
-        let next = waiting.iter().find(|(_, app)| is_free(app)).or_else(|| waiting.iter().next());
+        let next = waiting.iter().find(|(number, _)| is_free(**number)).or_else(|| waiting.iter().next());
         let Some(next) = next.map(|(index, _)| *index) else { return ordered };
         if let Some(app) = waiting.remove(&next) {
-            done.insert(app.name.clone());
+            done.insert(next);
             ordered.push(app);
         }
     }

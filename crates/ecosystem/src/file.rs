@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rpm_core::{AppSpec, Env, MaxParallel, Persona, bounded, suggestion::nearest};
+use rpm_core::{
+    AppKey, AppSpec, Env, MaxParallel, Persona, app::DEFAULT_NAMESPACE, app_key::is_called, bounded,
+    suggestion::nearest,
+};
 
 use crate::{
     Caller, Declaration, EnvChange, LoadError, Problem, Report,
@@ -159,7 +162,7 @@ pub(crate) fn loaded(
         return Err(LoadError::new(Some(source), problems));
     }
 
-    apps.retain(|app| wanted.is_empty() || wanted.contains(&app.spec.name.as_str()));
+    apps.retain(|app| wanted.is_empty() || wanted.iter().any(|word| app.spec.is_called(word)));
     if let Some(profile) = &options.profile {
         problems.extend(apps.iter_mut().filter_map(|app| choose(app, profile, &deployed)));
     }
@@ -177,7 +180,8 @@ pub(crate) fn loaded(
             dependency.app.clone_from(name);
         }
     }
-    let unmatched = wanted.into_iter().filter(|name| !names.contains_key(*name)).map(str::to_owned).collect();
+    let is_known = |word: &str| names.keys().any(|app| is_called(&app.namespace, &app.name, word));
+    let unmatched = wanted.into_iter().filter(|word| !is_known(word)).map(str::to_owned).collect();
     let apps = dependencies::in_order(apps.into_iter().map(|app| app.spec).collect());
     let warnings = Report::new(Some(source), problems);
     Ok(Loaded { apps, max_parallel, warnings, unresolved, unmatched, env, is_lenient })
@@ -209,8 +213,10 @@ struct Reader<'a> {
     wanted: Vec<&'a str>,
     /// Missing where it is unknown what paths are relative to.
     resolver: Option<Resolver<'a>>,
-    /// The names so far, and where they stand.
-    names: HashMap<String, Option<Span>>,
+    /// The apps so far, and where their names stand.
+    names: HashMap<AppKey, Option<Span>>,
+    /// Whether two apps may have the same namespace and name: PM2 starts both.
+    allows_twins: bool,
     namespaces: HashSet<String>,
     problems: Vec<Problem>,
 }
@@ -226,6 +232,7 @@ impl<'a> Reader<'a> {
             wanted: words.filter(|name| !name.is_empty()).collect(),
             resolver: None,
             names: HashMap::new(),
+            allows_twins: caller.persona != Persona::Rpm,
             namespaces: HashSet::new(),
             problems: Vec::new(),
         }
@@ -259,7 +266,7 @@ impl<'a> Reader<'a> {
         }
         self.override_in(&mut declared);
         let append_env_to_name = declared.append_env_to_name == Some(true);
-        self.namespaces.insert(declared.namespace.clone().unwrap_or_else(|| NAMESPACE.to_owned()));
+        self.namespaces.insert(declared.namespace.clone().unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()));
         let spec = if wrong_basis { None } else { self.spec(declared, node, &mut problems) };
         self.problems.extend(problems.into_iter().map(|problem| problem.of_app(name.as_deref())));
         spec.map(|spec| App {
@@ -282,8 +289,9 @@ impl<'a> Reader<'a> {
         }
         let resolver = self.resolver.as_mut()?;
         let name = spec::name(&declared);
-        let is_wanted =
-            self.wanted.is_empty() || name.is_some_and(|name| self.wanted.contains(&name.as_str()));
+        let namespace = declared.namespace.clone().unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
+        let is_wanted = self.wanted.is_empty()
+            || name.is_some_and(|name| self.wanted.iter().any(|word| is_called(&namespace, &name, word)));
         loop {
             let problem = match resolver.spec(declared.clone()) {
                 Ok(spec) => {
@@ -331,11 +339,14 @@ impl<'a> Reader<'a> {
 
     fn name_clash(&mut self, name: &str, declared: &Declaration, node: &Node) -> Option<Problem> {
         let place = declared.span("name").or_else(|| declared.span("script")).or_else(|| node.span.clone());
-        if let Some(first) = self.names.get(name) {
-            let problem = Problem::error("this name is used twice: expected one app of each name").at(place);
-            return Some(problem.after(first.clone()));
+        let namespace = declared.namespace.as_deref().or(self.options.overrides.namespace.as_deref());
+        let namespace = namespace.unwrap_or(DEFAULT_NAMESPACE).to_owned();
+        let app = AppKey { namespace, name: name.to_owned() };
+        if let Some(first) = self.names.get(&app).filter(|_| !self.allows_twins) {
+            let message = "this name is used twice: expected one app of each name in a namespace";
+            return Some(Problem::error(message).at(place).after(first.clone()));
         }
-        self.names.insert(name.to_owned(), place);
+        self.names.insert(app, place);
         None
     }
 
@@ -355,9 +366,6 @@ impl<'a> Reader<'a> {
 pub(crate) fn is_lenient(dialect: Dialect, caller: &Caller) -> bool {
     dialect == Dialect::Pm2 && caller.persona != Persona::Rpm
 }
-
-/// The namespace of an app that declares none.
-const NAMESPACE: &str = "default";
 
 /// A problem, which is a warning where PM2 has no such attribute.
 fn or_ignored(problem: Problem) -> Problem {

@@ -68,16 +68,16 @@ fn list(context: &Context, processes: Option<&[ProcessInfo]>) -> Finding {
         }
     };
     let running: BTreeSet<_> =
-        saved.iter().filter(|saved| saved.running).map(|saved| saved.spec.name.as_str()).collect();
+        saved.iter().filter(|saved| saved.running).map(|saved| saved.spec.key()).collect();
     let there: BTreeSet<_> = processes
         .unwrap_or_default()
         .iter()
         .filter(|process| !matches!(process.summary.status, Status::Stopped | Status::Stopping))
-        .map(|process| process.summary.name.as_str())
+        .map(|process| process.spec.key())
         .collect();
     let count = saved.iter().filter(|saved| saved.running).count();
     let back = format!("{count} of {} saved processes would be started", saved.len());
-    let missing: Vec<_> = there.difference(&running).copied().collect();
+    let missing: Vec<_> = there.difference(&running).map(|app| app.name.as_str()).collect();
     if processes.is_some() && !missing.is_empty() {
         return Finding::warning(
             SUBJECT,

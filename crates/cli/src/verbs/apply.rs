@@ -5,7 +5,7 @@ mod plan;
 use clap::Args;
 use rpm_client::Connection;
 use rpm_core::{
-    ProcessInfo, Selector,
+    AppKey, ProcessInfo, Selector,
     protocol::{Act, Action, Existing, Reply, Request, Scale, ScaleTo, StartApps},
 };
 use rpm_ecosystem::Use;
@@ -101,13 +101,13 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
 /// Asks before an app gets very many processes, and before the first step is done.
 fn confirm_many(context: &mut Context, plan: &Plan, present: &[ProcessInfo]) -> Result<(), Failure> {
     for step in &plan.steps {
-        let (name, count) = match step {
-            Step::Start(app) | Step::Restart { app, .. } => (&app.name, crowd::declared(app)),
-            Step::Scale { name, to, .. } => (name, u64::from(*to)),
+        let (app, count) = match step {
+            Step::Start(app) | Step::Restart { app, .. } => (app.key(), crowd::declared(app)),
+            Step::Scale { app, to, .. } => (app.clone(), u64::from(*to)),
             Step::Remove(_) | Step::Wake(_) | Step::Keep(_) => continue,
         };
-        let there = present.iter().filter(|info| info.spec.name == *name).count() as u64;
-        crowd::confirm(context, name, there, count)?;
+        let there = present.iter().filter(|info| info.spec.key() == app).count() as u64;
+        crowd::confirm(context, &app.name, there, count)?;
     }
     Ok(())
 }
@@ -126,11 +126,11 @@ fn carry_out(
             (start(context, declared, app, Existing::Reload), Action::Reload)
         }
         Step::Restart { app, .. } => (start(context, declared, app, Existing::Restart), Action::Restart),
-        Step::Wake(name) => (act(Action::Start, &name), Action::Start),
-        Step::Scale { name, to, .. } => {
-            (Request::Scale(Scale { app: name, to: ScaleTo::Exactly(to) }), Action::Start)
+        Step::Wake(app) => (act(Action::Start, app), Action::Start),
+        Step::Scale { app, to, .. } => {
+            (Request::Scale(Scale { app: app.full_name(), to: ScaleTo::Exactly(to) }), Action::Start)
         }
-        Step::Remove(name) => (act(Action::Delete, &name), Action::Delete),
+        Step::Remove(app) => (act(Action::Delete, app), Action::Delete),
     };
     let mut went_well = true;
     for reply in connection.request(&request)? {
@@ -152,6 +152,6 @@ fn start(context: &Context, declared: &Declared, app: Box<rpm_core::AppSpec>, ex
     })
 }
 
-fn act(action: Action, name: &str) -> Request {
-    Request::Act(Act { action, target: Selector::of_app(name), env: None, patch: serde_json::Map::new() })
+fn act(action: Action, app: AppKey) -> Request {
+    Request::Act(Act { action, target: Selector::of_key(app), env: None, patch: serde_json::Map::new() })
 }

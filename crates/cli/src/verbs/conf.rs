@@ -1,10 +1,10 @@
 //! `set`, `get`, `unset`, `multiset` and `conf`: the settings in `module_conf.json`.
 
-use std::process::Command;
+use std::{collections::BTreeSet, process::Command};
 
 use clap::Args;
 use rpm_core::{
-    Selector,
+    AppKey, Selector,
     name::printable,
     protocol::{Act, Action, Request},
 };
@@ -212,25 +212,30 @@ fn tell_daemon(context: &mut Context) -> Result<(), Failure> {
 /// Restarts the app that settings are for, if it is there.
 fn restart(context: &mut Context, app: &str, conf: &ModuleConf) -> Result<(), Failure> {
     let Some(mut connection) = context.connect()? else { return Ok(()) };
-    if !context::rows(&mut connection)?.iter().any(|row| row.name == app) {
+    let rows = context::rows(&mut connection)?;
+    let namespaces: BTreeSet<_> =
+        rows.iter().filter(|row| row.name == app).map(|row| row.namespace.to_string()).collect();
+    if namespaces.is_empty() {
         return Ok(());
     }
-    let mut env = own_environment();
-    let mut patch = Map::new();
-    // What was declared for the app itself stands above the environment of this shell.
-    let target = Selector::of_app(app);
-    let process = context::revealed(&mut connection, Some(target.clone()))?.into_iter().next();
-    let mut declared = process.map(|process| process.spec.env.clone()).unwrap_or_default();
-    for (name, value) in variables(conf, app) {
-        if declared.contains_key(&name) {
-            declared.set(name, value);
-        } else {
-            env.set(name, value);
+    for namespace in namespaces {
+        let mut env = own_environment();
+        let mut patch = Map::new();
+        // What was declared for the app itself stands above the environment of this shell.
+        let target = Selector::of_key(AppKey { namespace, name: app.to_owned() });
+        let process = context::revealed(&mut connection, Some(target.clone()))?.into_iter().next();
+        let mut declared = process.map(|process| process.spec.env.clone()).unwrap_or_default();
+        for (name, value) in variables(conf, app) {
+            if declared.contains_key(&name) {
+                declared.set(name, value);
+            } else {
+                env.set(name, value);
+            }
         }
+        patch.insert("env".to_owned(), json!(declared));
+        let act = Act { action: Action::Restart, target, env: Some(env), patch };
+        act::act_quietly(context, &mut connection, act)?;
     }
-    patch.insert("env".to_owned(), json!(declared));
-    let act = Act { action: Action::Restart, target, env: Some(env), patch };
-    act::act_quietly(context, &mut connection, act)?;
     context.out.info(&format!("Module {} restarted", printable(app)));
     Ok(())
 }

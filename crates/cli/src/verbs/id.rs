@@ -1,6 +1,7 @@
 //! `id`: the ids of an app's processes.
 
 use clap::Args;
+use rpm_core::app_key::is_called;
 use serde_json::json;
 
 use super::{Invocation, Verb};
@@ -25,7 +26,8 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
         Some(mut connection) => context::rows(&mut connection)?,
         None => Vec::new(),
     };
-    let ids: Vec<_> = rows.iter().filter(|row| row.name == name).map(|row| row.id).collect();
+    let ids: Vec<_> =
+        rows.iter().filter(|row| is_called(&row.namespace, &row.name, &name)).map(|row| row.id).collect();
     if json {
         context.out.document(json!({ "ids": ids }));
         return Ok(());

@@ -1,6 +1,7 @@
 //! `pid`: the pids of an app's processes, or of all.
 
 use clap::Args;
+use rpm_core::app_key::is_called;
 use serde_json::json;
 
 use super::{Invocation, Verb};
@@ -30,7 +31,8 @@ fn run(invocation: Invocation) -> Result<(), Failure> {
         Some(mut connection) => context::rows(&mut connection)?,
         None => Vec::new(),
     };
-    let wanted = rows.iter().filter(|row| name.as_ref().is_none_or(|name| row.name == *name));
+    let wanted =
+        rows.iter().filter(|row| name.as_ref().is_none_or(|name| is_called(&row.namespace, &row.name, name)));
     if json {
         let pids: Vec<_> = wanted.map(|row| row.pid).filter(|&pid| pid > 0).collect();
         context.out.document(json!({ "pids": pids }));

@@ -1,7 +1,7 @@
 //! `start`: apps of a file, a script, or what is in the list already.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, VecDeque},
     path::Path,
 };
 
@@ -9,6 +9,7 @@ use clap::Args;
 use rpm_client::Connection;
 use rpm_core::{
     AppSpec, ProcessId,
+    app_key::is_called,
     name::printable,
     protocol::{Action, Existing, ProcessRef, Reply, Request, StartApps},
     selector::Form,
@@ -148,6 +149,11 @@ fn plan(
                 let rows = context::rows(connection)?;
                 rows.iter().any(|row| row.name == word || row.namespace == word)
             }
+            // A file is a script, whatever is called so.
+            Some(connection) if word.contains('/') && !context.cwd.join(word).exists() => {
+                let rows = context::rows(connection)?;
+                rows.iter().any(|row| is_called(&row.namespace, &row.name, word))
+            }
             _ => false,
         },
     };
@@ -167,10 +173,14 @@ pub(super) fn load_all(
     let mut loaded: Vec<_> =
         files.iter().map(|file| declared.load(context, file, purpose)).collect::<Result<_, Failure>>()?;
     if loaded.iter().any(|file| !file.unresolved.is_empty()) {
-        let mut there: HashSet<String> =
-            loaded.iter().flat_map(|file| &file.apps).map(|app| app.name.clone()).collect();
+        let mut there: HashSet<String> = loaded
+            .iter()
+            .flat_map(|file| &file.apps)
+            .flat_map(|app| names(&app.namespace, &app.name))
+            .collect();
         if let Some(mut connection) = context.connect()? {
-            there.extend(context::rows(&mut connection)?.into_iter().map(|row| row.name.into()));
+            let rows = context::rows(&mut connection)?;
+            there.extend(rows.iter().flat_map(|row| names(&row.namespace, &row.name)));
         }
         for file in &mut loaded {
             let warnings = file.resolve(|name| there.contains(name));
@@ -180,6 +190,11 @@ pub(super) fn load_all(
         }
     }
     Ok(loaded.into_iter().map(|file| file.apps).collect())
+}
+
+/// The words by which another app may name this one.
+fn names(namespace: &str, name: &str) -> [String; 2] {
+    [name.to_owned(), format!("{namespace}/{name}")]
 }
 
 fn listed(
@@ -272,12 +287,17 @@ pub(super) fn apps(
     let rows = context::rows(connection)?;
     let absent: Vec<_> = apps
         .iter()
-        .filter(|app| rows.iter().all(|row| row.name != app.name))
+        .filter(|app| rows.iter().all(|row| row.name != app.name || row.namespace != app.namespace))
         .map(|app| printable(&app.name).into_owned())
         .collect();
     if !absent.is_empty() {
         context.out.warn(&format!("Applications {} not running, starting...", absent.join(", ")));
     }
+    let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32);
+    let wanted: Vec<_> = apps
+        .iter()
+        .map(|app| (app.name.clone(), app.instances.map_or(1, |instances| instances.resolve(cpus))))
+        .collect();
     let request = StartApps {
         apps,
         env: declared.env().clone(),
@@ -285,14 +305,14 @@ pub(super) fn apps(
         update_env: context.options.update_env,
     };
     let mut failed = false;
-    let mut launched: HashMap<String, (ProcessId, u32)> = HashMap::new();
+    let mut launched = Vec::new();
     for reply in connection.request(&Request::Start(request))? {
         match reply? {
             Reply::Targets(targets) => echo(context, action, &targets),
             Reply::Acted(acted) if acted.created && acted.error.is_none() => {
                 let ProcessRef { id, name } = acted.process;
                 context.acted.push(id);
-                launched.entry(name).or_insert((id, 0)).1 += 1;
+                launched.push((id, name));
             }
             Reply::Acted(acted) => {
                 context.acted.push(acted.process.id);
@@ -302,9 +322,7 @@ pub(super) fn apps(
             _ => {}
         }
     }
-    let mut launched: Vec<_> = launched.into_iter().collect();
-    launched.sort_unstable_by_key(|(_, (first, _))| *first);
-    for (name, (_, count)) in launched {
+    for (name, count) in by_app(launched, &wanted) {
         context.out.info(&format!("App [{}] launched ({count} instances)", printable(&name)));
     }
     if failed { Err(Failure::Said) } else { Ok(()) }
@@ -318,10 +336,39 @@ fn confirm_many(context: &mut Context, connection: &mut Connection, apps: &[AppS
     }
     let rows = context::rows(connection)?;
     for app in many {
-        let present = rows.iter().filter(|row| row.name == app.name).count() as u64;
+        let present =
+            rows.iter().filter(|row| row.name == app.name && row.namespace == app.namespace).count() as u64;
         crowd::confirm(context, &app.name, present, crowd::declared(app))?;
     }
     Ok(())
+}
+
+/// Counts the processes that were created for each of the apps `wanted`, which are names with numbers of instances. Apps of
+/// one name, in several namespaces, are created one after the other.
+fn by_app(mut created: Vec<(ProcessId, String)>, wanted: &[(String, u32)]) -> Vec<(String, u32)> {
+    created.sort_unstable_by_key(|(id, _)| *id);
+    let mut left: HashMap<&str, VecDeque<u32>> = HashMap::new();
+    for (name, count) in wanted {
+        left.entry(name).or_default().push_back(*count);
+    }
+    // Of each name, the place of its present app and how many more that one gets.
+    let mut present: HashMap<String, (usize, u32)> = HashMap::new();
+    let mut counted: Vec<(String, u32)> = Vec::new();
+    for (_, name) in created {
+        match present.get_mut(&name).filter(|(_, more)| *more > 0) {
+            Some((place, more)) => {
+                counted[*place].1 += 1;
+                *more -= 1;
+            }
+            None => {
+                let next = left.get_mut(name.as_str()).and_then(VecDeque::pop_front);
+                let more = next.map_or(u32::MAX, |count| count.saturating_sub(1));
+                present.insert(name.clone(), (counted.len(), more));
+                counted.push((name, 1));
+            }
+        }
+    }
+    counted
 }
 
 fn echo(context: &mut Context, action: Action, targets: &[ProcessRef]) {

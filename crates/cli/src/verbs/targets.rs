@@ -52,8 +52,10 @@ fn apps_of_file(
 ) -> Result<(), Failure> {
     let rows = context::rows(connection)?;
     // Those that others need end last.
-    for app in apps.iter().rev().filter(|app| rows.iter().any(|row| row.name == app.name)) {
-        let target = Selector::of_app(&app.name);
+    let is_there =
+        |app: &&AppSpec| rows.iter().any(|row| row.name == app.name && row.namespace == app.namespace);
+    for app in apps.iter().rev().filter(is_there) {
+        let target = Selector::of_key(app.key());
         act_quietly(context, connection, Act { action, target, env: None, patch: serde_json::Map::new() })?;
     }
     Ok(())

@@ -1,9 +1,14 @@
 //! Apps that need others: starts that wait until those are what they have to be, and stops in the reverse order.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use rpm_core::{
-    AppSpec, Condition, Exit, HealthState, OnDependencyFailure, ProcessId, Ready,
+    AppIndex, AppKey, AppSpec, Condition, Dependency, Exit, HealthState, OnDependencyFailure, ProcessId,
+    Ready,
+    app::DEFAULT_NAMESPACE,
     circle::{self, References},
     name::printable,
     protocol::Failure,
@@ -44,7 +49,7 @@ impl Needed {
 
     /// Whether `app` has to run.
     pub(crate) fn has(&self, app: &AppSpec) -> bool {
-        !app.autorestart && self.0.contains(&app.name)
+        !app.autorestart && (self.0.contains(&app.name) || self.0.contains(&app.key().full_name()))
     }
 }
 
@@ -135,7 +140,7 @@ impl God {
         let mut prospects = Vec::new();
         for dependency in process.spec.dependencies() {
             let mut of_app = None;
-            for needed in self.table.named(&dependency.app) {
+            for needed in self.table.meant(&process.spec, &dependency.app) {
                 let prospect = Prospect::of(needed, dependency.condition);
                 of_app = match (of_app, prospect) {
                     (Some(Prospect::Lost(reason)), _) | (_, Prospect::Lost(reason)) => {
@@ -174,17 +179,17 @@ impl God {
         } else if !self.dependents.held.is_empty() {
             self.dependents.held.remove(&id);
         }
-        let name = (!self.dependents.held.is_empty()).then(|| process.spec.name.clone());
+        let spec = (!self.dependents.held.is_empty()).then(|| Arc::clone(&process.spec));
         if !self.waiting.is_empty() {
             self.look_at_waiting(id);
         }
-        if let Some(name) = name {
-            self.let_dependents_go_on(&name);
+        if let Some(spec) = spec {
+            self.let_dependents_go_on(&spec);
         }
     }
 
     /// Lets those start for whom `app` was the last that they waited for.
-    pub(super) fn let_dependents_go_on(&mut self, app: &str) {
+    pub(super) fn let_dependents_go_on(&mut self, app: &AppSpec) {
         if self.is_ending() {
             return;
         }
@@ -248,13 +253,15 @@ impl God {
                 .chain(&unwinding.under_way)
                 .filter_map(|&id| table.get(id))
                 .collect();
-            let needed: HashSet<&str> = left
+            let index = AppIndex::of(
+                left.iter().map(|process| ((&*process.spec.name, &*process.spec.namespace), process.id)),
+            );
+            let needed: HashSet<ProcessId> = left
                 .iter()
-                .flat_map(|process| process.spec.dependencies())
-                .map(|dependency| dependency.app.as_str())
+                .flat_map(|process| process.spec.dependencies().iter().map(move |it| (process, it)))
+                .flat_map(|(process, it)| index.meant(&process.spec.namespace, &it.app))
                 .collect();
-            let is_needed =
-                |id: &ProcessId| table.get(*id).is_some_and(|process| needed.contains(&*process.spec.name));
+            let is_needed = |id: &ProcessId| needed.contains(id);
             let mut free: Vec<_> = unwinding.waiting.iter().copied().filter(|id| !is_needed(id)).collect();
             if free.is_empty() && unwinding.under_way.is_empty() {
                 // Nobody would ever be free.
@@ -277,10 +284,13 @@ impl God {
             return Ok(());
         }
         let there = self.table.iter().map(|process| &*process.spec);
-        let all: BTreeMap<&str, &AppSpec> = there.chain(apps).map(|app| (app.name.as_str(), app)).collect();
+        let all: BTreeMap<AppKey, &AppSpec> = there.chain(apps).map(|app| (app.key(), app)).collect();
+        let labels: Vec<String> = all.keys().map(AppKey::full_name).collect();
+        let index = AppIndex::of(all.values().map(|app| (&*app.name, &*app.namespace)).zip(&labels));
         let wrong = |message: String| Err(Failure::BadRequest(printable(&message).into_owned()));
         for app in apps {
-            let unknown = app.dependencies().iter().find(|it| !all.contains_key(it.app.as_str()));
+            let is_unknown = |it: &&Dependency| index.meant(&app.namespace, &it.app).is_empty();
+            let unknown = app.dependencies().iter().find(is_unknown);
             if let Some(unknown) = unknown {
                 return wrong(format!(
                     "app {:?} depends on {:?}, which is neither started with it nor in the list",
@@ -288,20 +298,27 @@ impl God {
                 ));
             }
         }
-        let references: References<'_> = all
-            .iter()
-            .map(|(name, app)| (*name, app.dependencies().iter().map(|it| it.app.as_str()).collect()))
-            .collect();
+        let meant = |app: &AppSpec| {
+            let words = app.dependencies().iter().flat_map(|it| index.meant(&app.namespace, &it.app));
+            words.map(String::as_str).collect()
+        };
+        let references: References<'_> =
+            labels.iter().map(String::as_str).zip(all.values().map(|app| meant(app))).collect();
+        let default = format!("{DEFAULT_NAMESPACE}/");
+        let short = |label: &str| label.strip_prefix(&default).unwrap_or(label).to_owned();
         match circle::find(&references) {
-            Some(circle) => wrong(format!("these depend on each other in a circle: {}", circle.join(" -> "))),
+            Some(circle) => {
+                let circle: Vec<_> = circle.into_iter().map(short).collect();
+                wrong(format!("these depend on each other in a circle: {}", circle.join(" -> ")))
+            }
             None => Ok(()),
         }
     }
 }
 
 impl Process {
-    /// Whether it depends on `app`.
-    fn needs(&self, app: &str) -> bool {
-        self.spec.dependencies().iter().any(|dependency| dependency.app == app)
+    /// Whether it may depend on `app`: what it means by a name depends on what else is there.
+    fn needs(&self, app: &AppSpec) -> bool {
+        self.spec.dependencies().iter().any(|dependency| app.is_called(&dependency.app))
     }
 }

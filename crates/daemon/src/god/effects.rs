@@ -48,11 +48,11 @@ impl God {
                 self.places.leave(id);
                 let mut process = self.table.remove(id)?;
                 process.tidy_pid_file();
-                self.let_go(&process.spec.name);
+                self.let_go(&process.spec);
                 if process.spec.cron_catch_up {
-                    self.unsee(&process.spec.name);
+                    self.unsee(&process.spec);
                 }
-                self.let_dependents_go_on(&process.spec.name);
+                self.let_dependents_go_on(&process.spec);
                 self.look_at_waiting(id);
                 match process.retired_from {
                     Some(owner) => self.post(owner, Event::Retired),

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use rpm_core::{AppSpec, Cause, Env, ProcessId, protocol::Reply};
+use rpm_core::{AppKey, AppSpec, Cause, Env, ProcessId, protocol::Reply};
 
 use super::{God, reply, starting::prepare_pumps};
 use crate::{
@@ -130,24 +130,24 @@ impl God {
     }
 
     /// Closes the sockets of an app of which nothing runs.
-    pub(super) fn let_go(&mut self, name: &str) {
+    pub(super) fn let_go(&mut self, app: &AppSpec) {
         let runs = |process: &Process| {
-            process.spec.name == name && !matches!(process.life.phase, Phase::Stopped | Phase::Errored)
+            process.is_of(app) && !matches!(process.life.phase, Phase::Stopped | Phase::Errored)
         };
         if !self.table.iter().any(runs) && !self.table.retired().any(runs) {
-            self.clusters.remove(name);
-            self.sockets.close(name);
+            self.clusters.remove(&app.key());
+            self.sockets.close(app);
         }
     }
 
     /// Reloads processes: those of one app as many at once as it declares, different apps at the same time. The
     /// first one that fails ends the reload of its app.
     pub(crate) fn reload(&mut self, changes: Vec<(ProcessId, Change)>, replies: &Replies) {
-        let mut by_app: HashMap<String, VecDeque<(ProcessId, Change)>> = HashMap::new();
+        let mut by_app: HashMap<AppKey, VecDeque<(ProcessId, Change)>> = HashMap::new();
         for (id, change) in changes {
             let Some(spec) = self.changed(id, &change) else { continue };
             if spec.overlaps() {
-                by_app.entry(spec.name.clone()).or_default().push_back((id, change));
+                by_app.entry(spec.key()).or_default().push_back((id, change));
             } else {
                 self.order_reload(id, change, replies);
             }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use rpm_core::{Cause, ProcessId, Why};
+use rpm_core::{AppSpec, Cause, ProcessId, Why};
 
 use super::God;
 use crate::{clock::Now, machine::Event};
@@ -38,7 +38,7 @@ impl God {
             {
                 process.tick = process.next_tick(now);
                 if process.spec.cron_catch_up {
-                    self.fired.push((process.spec.name.clone(), now));
+                    self.fired.push((process.spec.key(), now));
                 }
                 let cause = if now - tick.at > LATE { Cause::CatchUp } else { Cause::Cron };
                 self.post(id, Event::Tick(Why { cause, due: Some(tick.due) }));
@@ -70,7 +70,7 @@ impl God {
         let missed: Vec<_> = ids.iter().filter_map(|&id| Some((id, self.missed_tick(id, now)?))).collect();
         for &id in &ids {
             if let Some(process) = self.table.get(id) {
-                self.fired.push((process.spec.name.clone(), now));
+                self.fired.push((process.spec.key(), now));
             }
         }
         for (id, due) in missed.into_iter().filter(|(id, _)| !under_way.contains(id)) {
@@ -82,7 +82,7 @@ impl God {
     /// The last tick that a process has missed.
     fn missed_tick(&self, id: ProcessId, now: i64) -> Option<i64> {
         let process = self.table.get(id)?;
-        let seen = self.seen.until(&process.spec.name)?;
+        let seen = self.seen.until(&process.spec.key())?;
         // The file of ticks is written after the journal.
         let seen = process.life.ticked.map_or(seen, |ticked| ticked.max(seen));
         process.spec.timetable()?.last_between(seen, now)
@@ -92,10 +92,15 @@ impl God {
     /// the next one, which finds in the journal which processes have followed them.
     pub(super) fn store_seen(&mut self) {
         if !self.fired.is_empty() && !self.queue.iter().any(|(_, event)| matches!(event, Event::Tick(_))) {
-            for (name, time) in std::mem::take(&mut self.fired) {
+            for (app, time) in std::mem::take(&mut self.fired) {
                 // It may have been deleted meanwhile.
-                if self.is_ending() || self.table.named(&name).any(|process| process.spec.cron_catch_up) {
-                    self.seen.note(&name, time);
+                if self.is_ending()
+                    || self
+                        .table
+                        .iter()
+                        .any(|process| process.spec.cron_catch_up && process.spec.key() == app)
+                {
+                    self.seen.note(&app, time);
                 }
             }
         }
@@ -106,16 +111,16 @@ impl God {
     pub(crate) fn see_anew(&mut self, id: ProcessId) {
         let Some(process) = self.table.get(id) else { return };
         if process.spec.cron_catch_up {
-            self.seen.note(&process.spec.name, Now::read().wall);
+            self.seen.note(&process.spec.key(), Now::read().wall);
         } else {
-            self.seen.forget(&process.spec.name);
+            self.seen.forget(&process.spec.key());
         }
     }
 
-    /// A process of the app `name` has left the table. What `kill` takes out may come back.
-    pub(super) fn unsee(&mut self, name: &str) {
-        if !self.is_ending() && self.table.named(name).next().is_none() {
-            self.seen.forget(name);
+    /// A process of `app` has left the table. What `kill` takes out may come back.
+    pub(super) fn unsee(&mut self, app: &AppSpec) {
+        if !self.is_ending() && self.table.of_app(app).next().is_none() {
+            self.seen.forget(&app.key());
         }
     }
 }

@@ -121,7 +121,7 @@ impl God {
         let mut handed = sockets::environment(spec);
         let mut node_args = Vec::new();
         let (channel, theirs) = if spec.is_cluster() {
-            let cluster = self.clusters.entry(spec.name.clone()).or_insert_with(Cluster::start);
+            let cluster = self.clusters.entry(spec.key()).or_insert_with(Cluster::start);
             let joined = cluster.join((id, number), spec.cluster_balance, self.messages.clone())?;
             let Joined { worker, channel, theirs } = joined;
             handed.push((node::VARIABLE, worker.0.to_string()));

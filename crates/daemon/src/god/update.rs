@@ -28,7 +28,7 @@ use tokio::sync::mpsc;
 
 use super::{God, refuse};
 use crate::{
-    handover::{CHECK, FIT, HANDOVER_FD, Handed, Handover, Passing},
+    handover::{CHECK, FIT, HANDOVER_FD, Handed, HandedApp, Handover, Passing},
     ipc::Channel,
     machine::Phase,
     node::{self, Cluster},
@@ -140,7 +140,8 @@ impl God {
         });
         let mut held: Vec<_> =
             self.clusters.iter().map(|(app, cluster)| (app.clone(), cluster.hold())).collect();
-        let clusters = held.iter_mut().map(|(app, cluster)| (app.clone(), cluster.pack())).collect();
+        let clusters =
+            held.iter_mut().map(|(app, cluster)| (HandedApp::Pair(app.clone()), cluster.pack())).collect();
         let (sockets, files) = (self.sockets.pack(), self.limit.childrens());
         let handover = Handover::new(&self.lifeline, handed.collect(), clusters, sockets, files);
         let memory = handover.write()?;
@@ -201,6 +202,7 @@ impl God {
             }
         }
         for (app, packed) in handover.clusters {
+            let app = app.key(&self.table);
             let run = |id| self.table.get(id).map(|process| process.run.number);
             match packed.unpack(run, &self.messages, node::PATIENCE) {
                 Ok((cluster, channels)) => {
@@ -211,10 +213,12 @@ impl God {
                         }
                     }
                 }
-                Err(error) => tracing::error!("the cluster of {}: {error}", rpm_core::name::printable(&app)),
+                Err(error) => {
+                    tracing::error!("the cluster of {}: {error}", rpm_core::name::printable(&app.name));
+                }
             }
         }
-        match Sockets::unpack(handover.sockets) {
+        match Sockets::unpack(handover.sockets, &self.table) {
             Ok(sockets) => self.sockets = sockets,
             Err(error) => tracing::error!("sockets that are held for apps: {error}"),
         }

@@ -44,8 +44,17 @@ impl God {
         }
         let Changed { app, path } = changed;
         let printable = rpm_core::name::printable;
-        tracing::info!("Change detected on path {} for app {} - restarting", printable(path), printable(app));
-        let ids: Vec<_> = self.table.named(app).map(|process| process.id).collect();
+        tracing::info!(
+            "Change detected on path {} for app {} - restarting",
+            printable(path),
+            printable(&app.name)
+        );
+        let ids: Vec<_> = self
+            .table
+            .iter()
+            .filter(|process| process.spec.key() == *app)
+            .map(|process| process.id)
+            .collect();
         for id in ids {
             let Some(process) = self.table.get_mut(id).filter(|process| !process.spec.watch.is_off()) else {
                 continue;

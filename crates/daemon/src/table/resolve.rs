@@ -14,7 +14,8 @@ use super::{Process, Table};
 impl Table {
     /// The processes that `selector` means, by id; at least one.
     ///
-    /// A word is tried as a name or as the script it stands for where it was typed, then as a namespace; a number
+    /// A word is tried as a name or as the script it stands for where it was typed, then as a namespace, then as
+    /// `namespace/name`; a number
     /// as a name, a namespace, an id. This is PM2's order. Modules are not meant by `all`.
     pub(crate) fn resolve(&self, selector: &Selector) -> Result<Vec<ProcessId>, Failure> {
         match selector.form() {
@@ -44,6 +45,7 @@ impl Table {
                 let script = absolute(&selector.cwd, word);
                 self.select(|process| process.spec.name == word || process.spec.script == script)
                     .or_else(|| self.in_namespace(word))
+                    .or_else(|| self.select(|process| process.spec.is_called(word)))
                     .or_else(|| {
                         // Typed where a link leads, and declared by the name behind the link.
                         let target = script.canonicalize().ok()?;
@@ -116,6 +118,9 @@ mod tests {
         assert_eq!(ids(&table, "all"), Ok(vec![0, 1, 2, 3]));
         assert_eq!(ids(&table, "api"), Ok(vec![0, 1]));
         assert_eq!(ids(&table, "web"), Ok(vec![0, 1]));
+        assert_eq!(ids(&table, "web/api"), Ok(vec![0, 1]));
+        assert_eq!(ids(&table, "api/worker"), Ok(vec![2]));
+        assert_eq!(ids(&table, "web/worker"), Err(Failure::UnknownName("web/worker".into())));
         assert_eq!(ids(&table, "../srv/./worker.js"), Ok(vec![2]));
         assert_eq!(ids(&table, "1"), Ok(vec![3]));
         assert_eq!(ids(&table, "2"), Ok(vec![2]));

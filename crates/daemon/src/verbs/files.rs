@@ -69,7 +69,7 @@ impl God {
         let running = saved.iter().filter(|saved| saved.running);
         let needed = Needed::by(running.map(|saved| &*saved.spec));
         for saved in saved {
-            let there = self.table.named(&saved.spec.name).any(|process| process.instance == saved.instance);
+            let there = self.table.of_app(&saved.spec).any(|process| process.instance == saved.instance);
             if there {
                 continue;
             }

@@ -8,11 +8,7 @@ use std::{
 use rpm_core::{AppSpec, Cause, Env, Instances, ProcessId, protocol::Failure};
 
 use super::Declaration;
-use crate::{
-    god::God,
-    machine::Event,
-    table::{Process, Replies},
-};
+use crate::{god::God, machine::Event, table::Replies};
 
 /// Processes that are created together with the request, before any other request is answered. A second `start` of an
 /// app therefore finds the whole of an ordinary one.
@@ -38,9 +34,9 @@ impl Growths {
         self.0.is_empty()
     }
 
-    /// Creates no more processes of the app `name`: a later request says how many there are to be.
-    pub(crate) fn cancel(&mut self, name: &str) {
-        self.0.retain(|growth| growth.spec.name != name);
+    /// Creates no more processes of `app`: a later request says how many there are to be.
+    pub(crate) fn cancel(&mut self, app: &AppSpec) {
+        self.0.retain(|growth| !growth.spec.is_same_app(app));
     }
 
     /// Creates no more processes of any app.
@@ -115,10 +111,7 @@ impl God {
             return;
         }
         let Self { table, growths, .. } = self;
-        let name = |process: &Process| process.spec.name.clone();
-        let names: HashSet<_> = ids.iter().filter_map(|&id| table.get(id).map(name)).collect();
-        for name in &names {
-            growths.cancel(name);
-        }
+        let apps: HashSet<_> = ids.iter().filter_map(|&id| Some(table.get(id)?.spec.key())).collect();
+        growths.0.retain(|growth| !apps.contains(&growth.spec.key()));
     }
 }

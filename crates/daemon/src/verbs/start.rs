@@ -1,9 +1,13 @@
 //! `start`: apps are declared and started.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+    sync::Arc,
+};
 
 use rpm_core::{
-    AppSpec, Cause, Env, ExecMode, ProcessId,
+    AppKey, AppSpec, Cause, Env, ExecMode, ProcessId,
     protocol::{Existing, Failure, Reply, StartApps},
 };
 
@@ -17,6 +21,30 @@ use crate::{
     machine::Event,
     table::Replies,
 };
+
+/// Apps of one request with the same namespace and name, which PM2 starts side by side: how many are left of each, and how
+/// many were started.
+struct Twins(HashMap<AppKey, (usize, usize)>);
+
+impl Twins {
+    fn of(apps: &[AppSpec]) -> Self {
+        let mut left: HashMap<_, (usize, usize)> = HashMap::new();
+        for app in apps {
+            left.entry(app.key()).or_default().0 += 1;
+        }
+        Self(left)
+    }
+
+    /// Returns those of the `known` processes of an app that belong to the next of its twins: one to each, and to the last
+    /// one the rest.
+    fn share<T>(&mut self, app: &AppSpec, known: Vec<T>) -> Vec<T> {
+        let Some((left, started)) = self.0.get_mut(&app.key()) else { return known };
+        let (first, is_last) = (*started, *left == 1);
+        *started += 1;
+        *left = left.saturating_sub(1);
+        known.into_iter().skip(first).take(if is_last { usize::MAX } else { 1 }).collect()
+    }
+}
 
 impl God {
     /// Declares and starts `request.apps`, in order.
@@ -35,6 +63,8 @@ impl God {
             return refuse(replies, failure);
         }
         let env = Arc::new(env);
+        let mut twins = Twins::of(&apps);
+        let before: HashSet<_> = self.table.iter().map(|process| process.id).collect();
         for mut app in apps {
             if app.exec_mode == ExecMode::Cluster && !app.is_cluster() {
                 app.exec_mode = ExecMode::Fork;
@@ -49,13 +79,16 @@ impl God {
             };
             let known: Vec<(ProcessId, bool)> = self
                 .table
-                .named(&spec.name)
+                .of_app(&spec)
+                // Twins of one request are apps of their own.
+                .filter(|process| before.contains(&process.id))
                 .filter(|process| {
                     matches!(existing, Existing::Restart | Existing::Reload)
                         || same_script(&process.spec.script)
                 })
                 .map(|process| (process.id, process.life.is_wanted_up()))
                 .collect();
+            let known = twins.share(&spec, known);
             if known.is_empty() || existing == Existing::Duplicate {
                 self.create_instances(&spec, &env, 0, replies);
             } else if existing == Existing::Refuse && known.iter().any(|&(_, up)| up) {
@@ -97,7 +130,7 @@ impl God {
     fn fit(&mut self, ids: &[ProcessId], spec: &Arc<AppSpec>, env: &Arc<Env>, replies: &Replies) {
         let Some(instances) = spec.instances else { return };
         // An earlier request may still be creating processes; this one counts instead.
-        self.growths.cancel(&spec.name);
+        self.growths.cancel(spec);
         let wanted = instances.resolve(cpus()) as usize;
         for &id in ids.iter().skip(wanted) {
             self.order(id, Event::Release, replies);
@@ -121,7 +154,7 @@ impl God {
     fn check_growth(&self, app: &AppSpec, existing: Existing) -> Result<(), Failure> {
         check_declared(app)?;
         let wanted = app.instances.map_or(1, |instances| instances.resolve(cpus()));
-        let present = if existing == Existing::Duplicate { self.table.named(&app.name).count() } else { 0 };
+        let present = if existing == Existing::Duplicate { self.table.of_app(app).count() } else { 0 };
         check_count(&app.name, u64::from(wanted) + present as u64)
     }
 }

@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use rpm_core::AppKey;
+
 /// The least time of quiet, milliseconds: programs write a file in several steps, and many files one after the other.
 const LEAST: u64 = 50;
 
@@ -16,7 +18,7 @@ const LEAST_PATIENCE: u64 = 1_000;
 /// Changes that have not led to a restart yet, one an app. Times are milliseconds of one clock.
 #[derive(Debug, Default)]
 pub(super) struct Quiet {
-    pending: HashMap<String, Pending>,
+    pending: HashMap<AppKey, Pending>,
 }
 
 #[derive(Debug)]
@@ -29,14 +31,14 @@ struct Pending {
 
 impl Quiet {
     /// `path` of `app` changed, which wants `delay` of quiet.
-    pub(super) fn change(&mut self, app: &str, path: impl FnOnce() -> String, delay: u64, now: u64) {
+    pub(super) fn change(&mut self, app: &AppKey, path: impl FnOnce() -> String, delay: u64, now: u64) {
         let quiet = delay.max(LEAST);
         let latest = quiet.saturating_mul(PATIENCE).max(LEAST_PATIENCE);
         let due = now.saturating_add(quiet);
         match self.pending.get_mut(app) {
             Some(pending) => pending.due = due.min(pending.since.saturating_add(latest)),
             None => {
-                self.pending.insert(app.to_owned(), Pending { path: path(), since: now, due });
+                self.pending.insert(app.clone(), Pending { path: path(), since: now, due });
             }
         }
     }
@@ -47,14 +49,14 @@ impl Quiet {
     }
 
     /// Takes out what is due: the app, and the path that changed first.
-    pub(super) fn due(&mut self, now: u64) -> impl Iterator<Item = (String, String)> {
+    pub(super) fn due(&mut self, now: u64) -> impl Iterator<Item = (AppKey, String)> {
         self.pending
             .extract_if(move |_, pending| pending.due <= now)
             .map(|(app, pending)| (app, pending.path))
     }
 
     /// Forgets the changes of apps that are no longer watched.
-    pub(super) fn keep(&mut self, watched: impl Fn(&str) -> bool) {
+    pub(super) fn keep(&mut self, watched: impl Fn(&AppKey) -> bool) {
         self.pending.retain(|app, _| watched(app));
     }
 }
@@ -65,15 +67,19 @@ mod tests {
 
     use super::*;
 
+    fn app() -> AppKey {
+        AppKey { namespace: "default".to_owned(), name: "a".to_owned() }
+    }
+
     #[test]
     fn changes_are_merged_until_it_is_quiet() {
         let mut quiet = Quiet::default();
         assert_eq!(quiet.next(), None);
-        quiet.change("a", || "first".into(), 100, 0);
-        quiet.change("a", || "second".into(), 100, 60);
+        quiet.change(&app(), || "first".into(), 100, 0);
+        quiet.change(&app(), || "second".into(), 100, 60);
         assert_eq!(quiet.next(), Some(160));
         assert_eq!(quiet.due(159).count(), 0);
-        assert_eq!(quiet.due(160).collect::<Vec<_>>(), [("a".into(), "first".into())]);
+        assert_eq!(quiet.due(160).collect::<Vec<_>>(), [(app(), "first".into())]);
         assert_eq!(quiet.next(), None);
     }
 
@@ -81,7 +87,7 @@ mod tests {
     fn who_never_is_quiet_is_restarted_all_the_same() {
         let mut quiet = Quiet::default();
         let restarts = (0..10_000).step_by(10).filter(|&now| {
-            quiet.change("a", String::new, 200, now);
+            quiet.change(&app(), String::new, 200, now);
             quiet.due(now).count() > 0
         });
         assert_eq!(restarts.count(), 4);
@@ -96,7 +102,7 @@ mod tests {
             for gap in gaps {
                 now += gap;
                 let _ = quiet.due(now).count();
-                quiet.change("a", String::new, delay, now);
+                quiet.change(&app(), String::new, delay, now);
                 prop_assert!(quiet.next().is_some_and(|at| at <= now + delay.max(LEAST)));
             }
             prop_assert_eq!(quiet.due(now + delay.max(LEAST)).count(), 1);

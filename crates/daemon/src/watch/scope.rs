@@ -6,13 +6,13 @@ use std::{
 };
 
 use globset::{Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
-use rpm_core::{AppSpec, Millis, Watch};
+use rpm_core::{AppKey, AppSpec, Millis, Watch};
 
 /// What an app declares about watching.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Target {
-    /// The name by which it is restarted.
-    pub app: String,
+    /// What is restarted.
+    pub app: AppKey,
     pub cwd: PathBuf,
     pub delay: Millis,
     watch: Watch,
@@ -32,7 +32,7 @@ impl Target {
     /// What `app` declares; `None` if it is not watched.
     pub(crate) fn of(app: &AppSpec) -> Option<Self> {
         (!app.watch.is_off()).then(|| Self {
-            app: app.name.clone(),
+            app: app.key(),
             cwd: app.cwd.clone(),
             delay: app.watch_delay.unwrap_or_default(),
             watch: app.watch.clone(),
@@ -45,7 +45,7 @@ impl Target {
         for root in Scope::of(self)?.roots {
             let path = if let What::File(file) = &root.what { file } else { &root.base };
             std::fs::metadata(path).map_err(|reason| WatchError::Path {
-                app: self.app.clone(),
+                app: self.app.name.clone(),
                 path: path.clone(),
                 reason,
             })?;
@@ -95,7 +95,7 @@ impl fmt::Debug for Ignore {
 impl Scope {
     /// Understands `target`. Looks at the disk only to tell files from directories.
     pub(crate) fn of(target: &Target) -> Result<Self, WatchError> {
-        let bad = |error| WatchError::Pattern { app: target.app.clone(), error };
+        let bad = |error| WatchError::Pattern { app: target.app.name.clone(), error };
         let roots = match &target.watch {
             Watch::Off => Vec::new(),
             Watch::All => vec![Root { base: target.cwd.clone(), what: What::Tree }],

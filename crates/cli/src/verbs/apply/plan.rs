@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use rpm_core::{AppSpec, ProcessInfo, Status, name::printable};
+use rpm_core::{AppKey, AppSpec, ProcessInfo, Status, name::printable};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -16,17 +16,17 @@ pub(super) struct Plan {
 #[derive(Debug)]
 pub(super) enum Step {
     /// No file declares it.
-    Remove(String),
+    Remove(AppKey),
     /// It is not there.
     Start(Box<AppSpec>),
     /// Its declaration differs in these attributes.
     Restart { app: Box<AppSpec>, differences: Vec<String> },
     /// There are too few processes or too many.
-    Scale { name: String, from: u32, to: u32 },
+    Scale { app: AppKey, from: u32, to: u32 },
     /// It is as declared, and rests though it should run.
-    Wake(String),
+    Wake(AppKey),
     /// It is as declared.
-    Keep(String),
+    Keep(AppKey),
 }
 
 /// A step as it is told.
@@ -46,19 +46,19 @@ impl Plan {
     /// Compares `apps` with what is there. The error is an app that is declared twice.
     pub(super) fn new(apps: Vec<AppSpec>, present: &[ProcessInfo], prune: bool) -> Result<Self, String> {
         let mut names = BTreeSet::new();
-        if let Some(twice) = apps.iter().find(|app| !names.insert(app.name.clone())) {
+        if let Some(twice) = apps.iter().find(|app| !names.insert(app.key())) {
             return Err(format!("app {:?} is declared twice", printable(&twice.name)));
         }
         let mut steps = Vec::new();
         if prune {
             let declared =
-                |process: &&ProcessInfo| names.contains(&process.spec.name) || process.spec.is_module();
+                |process: &&ProcessInfo| names.contains(&process.spec.key()) || process.spec.is_module();
             let surplus = present.iter().filter(|process| !declared(process));
-            let surplus: BTreeSet<_> = surplus.map(|process| process.spec.name.clone()).collect();
+            let surplus: BTreeSet<_> = surplus.map(|process| process.spec.key()).collect();
             steps.extend(surplus.into_iter().map(Step::Remove));
         }
         for app in apps {
-            let processes: Vec<_> = present.iter().filter(|process| process.spec.name == app.name).collect();
+            let processes: Vec<_> = present.iter().filter(|process| process.spec.is_same_app(&app)).collect();
             steps.push(Step::of(app, &processes));
         }
         Ok(Self { steps })
@@ -85,30 +85,30 @@ impl Step {
         let there = processes.len() as u32;
         let wanted = app.instances.map_or(there, |instances| instances.resolve(cpus()));
         if wanted != there {
-            return Self::Scale { name: app.name, from: there, to: wanted };
+            return Self::Scale { app: app.key(), from: there, to: wanted };
         }
         // A task rests between its runs.
         let is_service = app.autostart && app.autorestart && app.cron_restart.is_none();
         let rests =
             |process: &&ProcessInfo| matches!(process.summary.status, Status::Stopped | Status::Errored);
-        let name = first.spec.name.clone();
-        if is_service && processes.iter().any(rests) { Self::Wake(name) } else { Self::Keep(name) }
+        let key = first.spec.key();
+        if is_service && processes.iter().any(rests) { Self::Wake(key) } else { Self::Keep(key) }
     }
 
     fn told(&self) -> Told<'_> {
         let told = |step, app| Told { step, app, differences: Vec::new(), from: None, to: None };
         match self {
-            Self::Remove(name) => told("stop", name),
+            Self::Remove(app) => told("stop", &app.name),
             Self::Start(app) => told("start", &app.name),
             Self::Restart { app, differences } => Told {
                 differences: differences.iter().map(String::as_str).collect(),
                 ..told(if app.overlaps() { "reload" } else { "restart" }, &app.name)
             },
-            Self::Scale { name, from, to } => {
-                Told { from: Some(*from), to: Some(*to), ..told("scale", name) }
+            Self::Scale { app, from, to } => {
+                Told { from: Some(*from), to: Some(*to), ..told("scale", &app.name) }
             }
-            Self::Wake(name) => told("start", name),
-            Self::Keep(name) => told("keep", name),
+            Self::Wake(app) => told("start", &app.name),
+            Self::Keep(app) => told("keep", &app.name),
         }
     }
 }

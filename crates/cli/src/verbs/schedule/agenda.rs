@@ -81,10 +81,10 @@ impl Agenda {
         for process in processes {
             let spec = &process.spec;
             let Some(timetable) = spec.timetable() else { continue };
-            if !known.insert(spec.name.as_str()) {
+            if !known.insert(spec.key()) {
                 continue;
             }
-            let instances = processes.iter().filter(|other| other.spec.name == spec.name).count() as u32;
+            let instances = processes.iter().filter(|other| other.spec.is_same_app(spec)).count() as u32;
             let number = apps.len();
             let (mut tick, mut runs) = (timetable.next_after(now), 0);
             let next = tick.map(|tick| tick.at);
