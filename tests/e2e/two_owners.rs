@@ -1,8 +1,12 @@
 //! A home in which the daemon of the original PM2 runs: a second owner would run every app twice.
 
-use std::{fs, os::unix::net::UnixListener};
+use std::{
+    fs,
+    os::unix::net::{UnixListener, UnixStream},
+    path::Path,
+};
 
-use rpm_tests::Rpm;
+use rpm_tests::{Rpm, wait_until};
 
 const REASON: &str = "PM2's own daemon runs in";
 
@@ -12,6 +16,12 @@ fn owned() -> (Rpm, UnixListener) {
     fs::create_dir(rpm.home()).unwrap();
     let listener = UnixListener::bind(rpm.home().join("rpc.sock")).unwrap();
     (rpm, listener)
+}
+
+/// Closes the socket. A child that another test has just forked may hold a copy of it until it executes its program.
+fn close(listener: UnixListener, socket: &Path) {
+    drop(listener);
+    wait_until("the socket to answer no more", || UnixStream::connect(socket).is_err());
 }
 
 fn files(rpm: &Rpm) -> Vec<String> {
@@ -68,7 +78,7 @@ fn lists_say_nothing_on_standard_output() {
 #[test]
 fn the_socket_of_a_daemon_that_is_gone_stands_in_no_way() {
     let (rpm, listener) = owned();
-    drop(listener);
+    close(listener, &rpm.home().join("rpc.sock"));
     rpm.forever("web", "");
     assert_eq!(rpm.statuses(), ["web:online"]);
 }
@@ -92,6 +102,6 @@ fn import_asks_the_home_that_the_dump_comes_from() {
         rpm.fails(&format!("import {file}")).complains(REASON);
     }
     assert!(!rpm.home().exists(), "no daemon was started");
-    drop(listener);
+    close(listener, &rpm.path("theirs/rpc.sock"));
     rpm.ok("import theirs/dump.pm2");
 }
