@@ -1,9 +1,9 @@
 //! From the command line to checked apps: the ecosystem loader, asked on behalf of this shell.
 
-use std::{env, path::Path};
+use std::{collections::BTreeSet, env, path::Path};
 
-use rpm_core::{AppSpec, Env, Interpreter, protocol::Act, protocol::Action};
-use rpm_ecosystem::{Caller, Declaration, LoadError, Loaded, Options, Severity, Use};
+use rpm_core::{AppSpec, Env, Interpreter, Persona, protocol::Act, protocol::Action};
+use rpm_ecosystem::{BESIDE_A_FILE, Caller, Declaration, LoadError, Loaded, Options, Severity, Use};
 
 use crate::{
     context::{Context, own_environment},
@@ -61,18 +61,66 @@ impl Declared {
             .map_err(|error| tell(context.out, &error))?;
         // As in PM2 the apps inherit what the file makes of the environment.
         loaded.env.apply(&mut self.caller.env);
+        if purpose != Use::Select {
+            self.warn_ignored(context, file);
+        }
+        if context.persona() != Persona::Rpm {
+            for name in &loaded.unmatched {
+                context.out.warn(&format!("No app {name:?} in {file}"));
+            }
+        }
         configure(context, &mut loaded.apps)?;
         context.max_parallel.merge(&loaded.max_parallel);
         for warning in loaded.warnings.rendered(false) {
             context.out.warn(&warning);
         }
-        for name in &loaded.unmatched {
-            context.out.warn(&format!("No app {name:?} in {file}"));
-        }
         if purpose != Use::Select {
             loaded.apps.iter().for_each(|app| tell_schedule(context.out, app));
         }
         Ok(loaded)
+    }
+
+    /// Fails if a name after `--only` or `--env` fits nothing in all the files that were loaded: probably a slip. As
+    /// `pm2`, which starts the rest, each file has been warned about.
+    pub(crate) fn check_names(context: &mut Context, files: &[Loaded], purpose: Use) -> Result<(), Failure> {
+        if context.persona() != Persona::Rpm || files.is_empty() {
+            return Ok(());
+        }
+        let is_nowhere = |name: &&String| files.iter().all(|file| file.unmatched.contains(name));
+        let mut wrong: Vec<_> = files[0]
+            .unmatched
+            .iter()
+            .filter(is_nowhere)
+            .map(|name| format!("--only: no app is named {name:?}"))
+            .collect();
+        if let Some(profile) = &context.options.profile
+            && purpose != Use::Select
+            && !files.iter().any(|file| file.has_profile)
+        {
+            wrong.push(format!("--env: no app has the environment {profile:?} (`env_{profile}`)"));
+        }
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        for message in &wrong {
+            context.out.error(message);
+        }
+        Err(Failure::Said)
+    }
+
+    /// Warns about options that have no effect beside a file.
+    fn warn_ignored(&self, context: &mut Context, file: &str) {
+        if context.persona() != Persona::Rpm {
+            return;
+        }
+        let ignored: BTreeSet<_> =
+            self.declaration.declared().filter(|name| !BESIDE_A_FILE.contains(name)).collect();
+        if !ignored.is_empty() {
+            let names = ignored.into_iter().collect::<Vec<_>>().join(", ");
+            context
+                .out
+                .warn(&format!("options without effect beside {file}, which declares its apps: {names}"));
+        }
     }
 
     /// The app that a script is.

@@ -389,13 +389,12 @@ fn snake_case(key: &str) -> Cow<'_, str> {
 }
 
 impl Declaration {
-    /// What `over` declares replaces what is declared here.
-    pub(crate) fn override_with(&mut self, over: &Self) {
-        for attribute in ATTRIBUTES.iter().filter(|attribute| (attribute.is_declared)(over)) {
+    /// These attributes of `over` replace what is declared here.
+    pub(crate) fn override_in(&mut self, over: &Self, names: &[&'static str]) {
+        for attribute in ATTRIBUTES.iter().filter(|attribute| names.contains(&attribute.name)) {
             (attribute.copy)(over, self);
             self.spans.remove(attribute.name);
         }
-        self.extras.extend(over.extras.clone());
     }
 
     /// Where the value of an attribute stands.

@@ -113,7 +113,7 @@ impl Declaration {
     }
 
     /// The names of the attributes that are declared.
-    pub(crate) fn declared(&self) -> impl Iterator<Item = &'static str> {
+    pub fn declared(&self) -> impl Iterator<Item = &'static str> {
         attributes::ATTRIBUTES
             .iter()
             .filter(|attribute| (attribute.is_declared)(self))

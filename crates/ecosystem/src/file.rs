@@ -34,8 +34,8 @@ pub struct Options {
     pub profile: Option<String>,
     /// The names of the apps that are wanted, also several in one text with commas or spaces; all if empty.
     pub only: Vec<String>,
-    /// Attributes that replace those of each app. As in PM2 a namespace does so only where none is declared, and
-    /// what makes an app itself, its name and script, is the file's.
+    /// Attributes from the command line. As in PM2, only those in [`BESIDE_A_FILE`] act beside a file: the file says
+    /// what its apps are.
     pub overrides: Declaration,
     /// What the apps are wanted for.
     pub purpose: Use,
@@ -54,6 +54,11 @@ pub enum Use {
     Select,
 }
 
+/// Attributes that act as options beside a file. A namespace does so only for an app that declares none, and a number
+/// of instances only for an app that declares neither that nor a schedule, because each further instance would run
+/// every tick once more.
+pub const BESIDE_A_FILE: [&str; 6] = ["cwd", "gid", "instances", "namespace", "uid", "watch"];
+
 /// What a file declares.
 #[derive(Debug)]
 pub struct Loaded {
@@ -70,6 +75,8 @@ pub struct Loaded {
     /// What the file changed in the environment while it was evaluated, which the apps are to inherit.
     pub env: EnvChange,
     is_lenient: bool,
+    /// Whether an app of the file, wanted or not, has the profile of [`Options::profile`], or none is asked for.
+    pub has_profile: bool,
 }
 
 impl Loaded {
@@ -162,6 +169,9 @@ pub(crate) fn loaded(
         return Err(LoadError::new(Some(source), problems));
     }
 
+    let has_profile = options.profile.as_ref().is_none_or(|profile| {
+        !deployed.is_empty() || apps.iter().any(|app| app.spec.profiles.contains_key(profile))
+    });
     apps.retain(|app| wanted.is_empty() || wanted.iter().any(|word| app.spec.is_called(word)));
     if let Some(profile) = &options.profile {
         problems.extend(apps.iter_mut().filter_map(|app| choose(app, profile, &deployed)));
@@ -184,7 +194,7 @@ pub(crate) fn loaded(
     let unmatched = wanted.into_iter().filter(|word| !is_known(word)).map(str::to_owned).collect();
     let apps = dependencies::in_order(apps.into_iter().map(|app| app.spec).collect());
     let warnings = Report::new(Some(source), problems);
-    Ok(Loaded { apps, max_parallel, warnings, unresolved, unmatched, env, is_lenient })
+    Ok(Loaded { apps, max_parallel, warnings, unresolved, unmatched, env, is_lenient, has_profile })
 }
 
 /// An app of a file.
@@ -350,14 +360,16 @@ impl<'a> Reader<'a> {
         None
     }
 
+    /// Takes over the options that act beside a file.
     fn override_in(&self, declared: &mut Declaration) {
-        let Declaration { name, script, namespace, .. } = declared;
-        let own = (name.take(), script.take(), namespace.take());
-        declared.override_with(&self.options.overrides);
-        (declared.name, declared.script) = (own.0, own.1);
-        if own.2.is_some() {
-            declared.namespace = own.2;
-        }
+        let keeps = |attribute: &str| match attribute {
+            "namespace" => declared.namespace.is_some(),
+            "instances" => declared.instances.is_some() || declared.cron_restart.is_some(),
+            attribute => !BESIDE_A_FILE.contains(&attribute),
+        };
+        let given = self.options.overrides.declared();
+        let acting: Vec<_> = given.filter(|attribute| !keeps(attribute)).collect();
+        declared.override_in(&self.options.overrides, &acting);
     }
 }
 

@@ -45,7 +45,7 @@ pub use caller::Caller;
 pub use convert::{Converted, convert};
 pub use dependencies::Unresolved;
 pub use environment::EnvChange;
-pub use file::{Loaded, Options, Use, load, load_text, tree};
+pub use file::{BESIDE_A_FILE, Loaded, Options, Use, load, load_text, tree};
 pub use formats::is_ecosystem_file;
 pub use node::{Entry, Node, Value};
 pub use report::{LoadError, Problem, Report, Severity};

@@ -4,7 +4,7 @@
 use std::{fs, path::Path};
 
 use project::Project;
-use rpm_core::{ExecMode, LogTarget, Persona};
+use rpm_core::{ExecMode, Instances, LogTarget, Persona};
 use rpm_ecosystem::{Caller, Declaration, Options, Use, load, tree};
 
 mod project;
@@ -79,7 +79,7 @@ fn root_is_relative_to_the_file_and_paths_are_shown_as_given() {
 }
 
 #[test]
-fn options_override_all_but_what_makes_the_app() {
+fn options_that_pm2_ignores_beside_a_file_are_ignored() {
     let project = Project::new();
     let mut overrides = Declaration::default();
     for (attribute, text) in [
@@ -89,20 +89,27 @@ fn options_override_all_but_what_makes_the_app() {
         ("namespace", "n"),
         ("kill_timeout", "9"),
         ("autorestart", "false"),
+        ("instances", "3"),
     ] {
         overrides.set(attribute, text).unwrap();
     }
     let options = Options { overrides, ..Options::default() };
     let text = "apps = [
         { name = 'a', script = 'server.js', kill_timeout = 5, cwd = 'config' },
-        { name = 'b', script = 'server.js', namespace = 'own' },
+        { name = 'b', script = 'server.js', namespace = 'own', instances = 2 },
+        { name = 'c', script = 'server.js', cron = '0 0 * * *' },
     ]";
     let apps = project.load_as("e.toml", text, &options).unwrap().apps;
     let seen: Vec<_> = apps
         .iter()
-        .map(|app| (app.name.as_str(), app.namespace.as_str(), app.kill_timeout.unwrap().0, app.autorestart))
+        .map(|app| {
+            (app.name.as_str(), app.namespace.as_str(), app.kill_timeout.map(|it| it.0), app.autorestart)
+        })
         .collect();
-    assert_eq!(seen, [("a", "n", 9, false), ("b", "own", 9, false)]);
+    assert_eq!(seen, [("a", "n", Some(5), true), ("b", "own", None, true), ("c", "n", None, true)]);
+    let instances: Vec<_> = apps.iter().map(|app| app.instances).collect();
+    let of = |count| Some(Instances::Count(count));
+    assert_eq!(instances, [of(3), of(2), None], "a further instance would run every tick once more");
     assert_eq!(apps[0].script, project.path().join("api/server.js"));
 
     // A value that is not in the file is not pointed at: the app is.

@@ -1,5 +1,7 @@
 //! `restart`: the same process again, perhaps with something changed.
 
+use std::os::unix::process::CommandExt;
+
 use rpm_tests::{Rpm, Running, wait_until};
 use serde_json::json;
 
@@ -89,6 +91,41 @@ fn a_file_restarts_its_apps_and_starts_those_that_are_missing() {
     let restarts: Vec<_> =
         rpm.jlist().iter().map(|entry| (entry.name().to_owned(), entry.restarts())).collect();
     assert_eq!(restarts, [("a".into(), 1), ("stranger".into(), 0), ("b".into(), 0)]);
+}
+
+#[test]
+fn called_pm2_the_shell_of_update_env_wins() {
+    let rpm = Rpm::new();
+    rpm.write(
+        "web.json",
+        r#"{ "name": "web", "script": "forever.sh", "env": { "X": "file", "Y": "file" } }"#,
+    );
+    for (program, expected) in [("pm2", "shell"), ("rpm", "file")] {
+        let run = |words: &str| {
+            let mut command = rpm.command(words);
+            command.arg0(program).env("PM2_HOME", rpm.path("pm2-home")).env("X", "shell");
+            let output = Running::start(command).output();
+            output.ends_with(0);
+            output.stdout
+        };
+        let seen = || {
+            let list: serde_json::Value = serde_json::from_str(&run("jlist")).unwrap();
+            let pid = list[0]["pid"].as_i64().unwrap();
+            let environ = std::fs::read_to_string(format!("/proc/{pid}/environ")).unwrap();
+            let of =
+                |name: &str| environ.split('\0').find_map(|it| it.strip_prefix(name)).unwrap().to_owned();
+            (of("X="), of("Y="))
+        };
+        run("start web.json");
+        assert_eq!(seen(), ("file".into(), "file".into()));
+        run("restart web --update-env");
+        assert_eq!(seen(), (expected.into(), "file".into()), "{program}");
+        run("restart web");
+        assert_eq!(seen(), (expected.into(), "file".into()), "{program} goes on with it");
+        run("restart web.json --update-env");
+        assert_eq!(seen(), ("file".into(), "file".into()), "the file says it again");
+        run("kill");
+    }
 }
 
 #[test]

@@ -82,8 +82,25 @@ fn only_picks_apps_of_a_file() {
     rpm.ok("start eco.toml --only api,once");
     rpm.wait_status("once", "stopped");
     assert_eq!(rpm.statuses(), ["api:online", "once:stopped"]);
-    rpm.ok("start eco.toml --only nobody");
-    assert_eq!(rpm.jlist().len(), 2);
+    for verb in ["start", "restart", "reload", "stop", "delete", "startOrRestart"] {
+        rpm.fails(&format!("{verb} eco.toml --only api,typo")).complains("--only: no app is named \"typo\"");
+    }
+    assert_eq!(rpm.statuses(), ["api:online", "once:stopped"]);
+}
+
+#[test]
+fn options_that_do_not_act_beside_a_file_are_named() {
+    let rpm = Rpm::new();
+    rpm.write(
+        "tasks.toml",
+        "[[apps]]\nname = 'task'\nscript = 'forever.sh'\ncron = '0 0 1 1 *'\n[[apps]]\nname = 'web'\nscript = 'forever.sh'\n",
+    );
+    rpm.ok("start tasks.toml -i 2 --kill-timeout 7 --namespace n")
+        .says("options without effect beside tasks.toml, which declares its apps: kill_timeout");
+    let rows: Vec<_> =
+        rpm.jlist().iter().map(|entry| format!("{}:{}", entry.name(), entry.text("namespace"))).collect();
+    assert_eq!(rows, ["task:n", "web:n", "web:n"]);
+    assert_eq!(rpm.entry("task").get("kill_timeout"), &serde_json::Value::Null);
 }
 
 #[test]
@@ -102,8 +119,9 @@ fn env_chooses_a_profile() {
     rpm.ok("start eco.toml --env production");
     let environ = rpm.entry("web").environ();
     assert_eq!((environ["MODE"].as_str(), environ["KEPT"].as_str()), ("production", "yes"));
-    rpm.ok("start eco.toml --env absent").says("Environment [absent] is not defined in process file");
-    assert_eq!(rpm.entry("web").environ()["MODE"], "plain");
+    rpm.fails("start eco.toml --env absent").complains("--env: no app has the environment \"absent\"");
+    assert_eq!(rpm.entry("web").environ()["MODE"], "production");
+    assert_eq!(rpm.entry("web").restarts(), 0);
 }
 
 #[test]

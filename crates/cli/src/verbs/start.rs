@@ -172,6 +172,7 @@ pub(super) fn load_all(
 ) -> Result<Vec<Vec<AppSpec>>, Failure> {
     let mut loaded: Vec<_> =
         files.iter().map(|file| declared.load(context, file, purpose)).collect::<Result<_, Failure>>()?;
+    Declared::check_names(context, &loaded, purpose)?;
     if loaded.iter().any(|file| !file.unresolved.is_empty()) {
         let mut there: HashSet<String> = loaded
             .iter()

@@ -30,7 +30,9 @@ pub(super) fn each(invocation: Invocation, action: Action) -> Result<(), Failure
     for target in &targets {
         if is_ecosystem_file(target) {
             let mut declared = Declared::new(&mut context, Vec::new())?;
-            let apps = declared.load(&mut context, target, Use::Select)?.apps;
+            let loaded = declared.load(&mut context, target, Use::Select)?;
+            Declared::check_names(&mut context, std::slice::from_ref(&loaded), Use::Select)?;
+            let apps = loaded.apps;
             if let Some(connection) = &mut connection {
                 apps_of_file(&mut context, connection, action, &apps)?;
             }

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use rpm_core::{
-    AppSpec, Cause, Selector,
+    AppSpec, Cause, Env, Persona, Selector,
     protocol::{Act, Action, Failure, Reply},
 };
 use serde_json::{Map, Value};
@@ -47,6 +47,14 @@ impl God {
                         changed.insert(process.id, Arc::new(spec));
                     }
                     Err(error) => return refuse(replies, Failure::BadRequest(error.to_string())),
+                }
+            }
+        }
+        if let Some(env) = act.env.as_ref().filter(|_| self.home.persona() != Persona::Rpm) {
+            for process in ids.iter().filter_map(|&id| self.table.get(id)) {
+                let spec = changed.get(&process.id).unwrap_or(&process.spec);
+                if let Some(spec) = outdone_by(env, spec) {
+                    changed.insert(process.id, Arc::new(spec));
                 }
             }
         }
@@ -101,6 +109,20 @@ impl God {
         self.unwind(&ids, &Event::Delete, Some(&replies));
         self.on_end(replies);
     }
+}
+
+/// `spec` without the variables that the shell of `--update-env` has, too: under PM2 the shell wins. `None` if it has none
+/// of them.
+fn outdone_by(shell: &Env, spec: &AppSpec) -> Option<AppSpec> {
+    let both: Vec<_> = spec.env.keys().filter(|name| shell.contains_key(name.as_str())).cloned().collect();
+    if both.is_empty() {
+        return None;
+    }
+    let mut spec = spec.clone();
+    for name in &both {
+        spec.env.remove(name);
+    }
+    Some(spec)
 }
 
 /// `spec` with some attributes replaced; `null` takes one out.
