@@ -220,6 +220,8 @@ impl Foreground<'_, '_> {
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
                     if self.nobody_is_left()? {
+                        // The ends that follow are no reason to look again.
+                        self.auto_exit = None;
                         code = 2;
                         self.end();
                     }
