@@ -1,12 +1,15 @@
 //! The daemon dies while it writes the journal, at one place after the other, and the next one too: nothing is lost,
 //! and nobody runs twice.
 //!
-//! It dies by its limit of the size of files: the record that would pass it ends the daemon (SIGXFSZ), cut off in the
-//! middle or before its first byte.
+//! The record that would exceed a length of the file ends the daemon, cut off in the middle or before its first byte.
 
-use std::{collections::BTreeSet, fs, process::Command};
+use std::{collections::BTreeSet, fs};
 
-use rpm_tests::{Rpm, Running, command_line, wait_until};
+use rpm_tests::{
+    Rpm, Running, command_line,
+    death::{self, Doomed},
+    wait_until,
+};
 
 /// A program that is up when it says so, and has a child that outlives it unless somebody ends that, too.
 const APP: &str = "#!/bin/bash\nsetsid sleep 1000000 &\necho up\nwhile :; do read -rt 60; done\n";
@@ -26,9 +29,9 @@ fn journal_size(rpm: &Rpm) -> u64 {
     fs::metadata(rpm.home().join("state/journal")).unwrap().len()
 }
 
-fn limit_files(daemon: i32, limit: &str) {
-    let args = [format!("--pid={daemon}"), format!("--fsize={limit}:")];
-    assert!(Command::new("prlimit").args(args).status().expect("it is part of util-linux").success());
+/// The journal, which may have so many bytes.
+fn journal_of(rpm: &Rpm, bytes: u64) -> death::Limit {
+    death::Limit { file: rpm.home().join("state/journal"), bytes }
 }
 
 /// `verb` restarts the app, which is declared with `attributes` beside the usual.
@@ -44,18 +47,17 @@ fn die_everywhere(attributes: &str, verb: &str) {
         wait_until(format!("one of each at place {place}"), || pair(&rpm).is_some());
         let before = pair(&rpm).unwrap();
         let first = rpm.daemon().unwrap();
-        limit_files(first, &format!("{}", journal_size(&rpm) + place * STEP));
+        let doomed = Doomed::new(first, journal_of(&rpm, journal_size(&rpm) + place * STEP));
         let is_done = rpm.run(verb).code == Some(0);
         if is_done && pair(&rpm).is_some() && rpm.daemon() == Some(first) {
-            limit_files(first, "unlimited");
+            drop(doomed);
             assert!(place >= 5, "it died at {place} places only");
             assert!(pair(&rpm).unwrap().is_disjoint(&before));
             return;
         }
         rpm.wait_daemon_gone(first);
         // The next one has written what it found when it dies, and perhaps a little more.
-        let limit = format!("--fsize={}", journal_size(&rpm) + place * 70 % 300);
-        drop(Running::start(rpm.command_under("prlimit", &[&limit], "ping")).output());
+        death::run_doomed(&rpm.command("ping"), journal_of(&rpm, journal_size(&rpm) + place * 70 % 300));
         for second in rpm.processes().into_iter().filter(|&pid| command_line(pid).contains("__daemon")) {
             let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(second), nix::sys::signal::SIGKILL);
             rpm.wait_daemon_gone(second);

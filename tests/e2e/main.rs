@@ -36,6 +36,7 @@ mod restarts;
 mod retries;
 mod rotation;
 mod socket;
+mod storage;
 mod surroundings;
 mod survival;
 mod tasks;

@@ -8,6 +8,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a harness panics to fail the test")]
 
 pub mod comparison;
+pub mod death;
 mod executable;
 mod mark;
 mod puppet;

@@ -127,7 +127,9 @@ pub(crate) fn tell(context: &mut Context, action: Action, acted: &Acted) -> bool
     let name = printable(&acted.process.name).into_owned();
     let process = format!("[{name}]({})", acted.process.id);
     let stayed = action == Action::Reload && acted.error.is_some();
-    if action != Action::Delete && (acted.status == Status::Errored || stayed) {
+    // The system lacks what a start needs: it is tried again, but the app is not up.
+    let is_put_off = acted.status == Status::Launching && acted.error.is_some();
+    if action != Action::Delete && (acted.status == Status::Errored || stayed || is_put_off) {
         let reason = acted.error.as_deref().unwrap_or("it is errored");
         context.out.error(&format!("{process} {reason}"));
         return false;

@@ -9,14 +9,21 @@ mod past;
 mod record;
 
 use std::{
-    collections::HashMap,
-    fs::{self, File, OpenOptions},
+    collections::{HashMap, HashSet},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write},
-    os::{fd::AsFd, unix::fs::OpenOptionsExt},
+    os::{
+        fd::AsFd,
+        unix::fs::{DirBuilderExt, OpenOptionsExt},
+    },
     path::PathBuf,
     sync::Arc,
 };
 
+use nix::{
+    errno::Errno,
+    unistd::{AccessFlags, access},
+};
 use rpm_core::{AppSpec, Env, Home, ProcessId};
 use rustix::fs::{FallocateFlags, fallocate};
 
@@ -45,6 +52,14 @@ pub(crate) enum JournalError {
     Newer { path: PathBuf, found: u32 },
 }
 
+/// A process that is in no record yet must not be started: if the daemon died, it would run on without an owner.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {reason}")]
+pub(crate) struct NotDeclared {
+    path: PathBuf,
+    reason: String,
+}
+
 /// The file, and what stands in it.
 #[derive(Debug)]
 pub(crate) struct Journal {
@@ -56,12 +71,22 @@ pub(crate) struct Journal {
     /// The number of the next one.
     next_environment: u32,
     written: HashMap<ProcessId, Written>,
+    /// Processes of which the file has a declaration, if perhaps an older one.
+    declared: HashSet<ProcessId>,
     /// Bytes of whole records.
     length: u64,
     /// The length at which it is written anew.
     limit: u64,
-    /// When to try again, on the monotonic clock: the file lacks something.
-    retry: Option<u64>,
+    /// The file lacks something.
+    shortfall: Option<Shortfall>,
+}
+
+/// Why the file does not have all that it should.
+#[derive(Debug)]
+struct Shortfall {
+    /// When to write the whole file again, on the monotonic clock.
+    retry: u64,
+    reason: String,
 }
 
 /// The state of one process that the file has.
@@ -120,15 +145,37 @@ impl Journal {
             boot,
             environments: HashMap::new(),
             written: HashMap::new(),
+            declared: goes_on.into_iter().flat_map(|past| &past.processes).map(|kept| kept.id).collect(),
             limit: 0,
-            retry: None,
+            shortfall: None,
         };
         Ok((journal, past))
     }
 
-    /// Whether this version could go on from the journal of `home`, if there is one. Changes nothing.
+    /// Whether this version could go on from the journal of `home`, if there is one, and write to it. Changes nothing.
     pub(crate) fn check(home: &Home) -> Result<(), JournalError> {
-        Past::check(&home.journal())
+        let path = home.journal();
+        Past::check(&path)?;
+        let at = |path: PathBuf| move |error| JournalError::Io { path, error };
+        match OpenOptions::new().append(true).open(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(path)(error)),
+            _ => {}
+        }
+        match access(&home.state_dir(), AccessFlags::W_OK) {
+            // A directory that was removed can be made again.
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(errno) => Err(at(home.state_dir())(errno.into())),
+        }
+    }
+
+    /// Fails while the next daemon would not find this process if this one died now.
+    pub(crate) fn check_declared(&self, id: ProcessId) -> Result<(), NotDeclared> {
+        match &self.shortfall {
+            Some(Shortfall { reason, .. }) if !self.declared.contains(&id) => {
+                Err(NotDeclared { path: self.path.clone(), reason: reason.clone() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Names the boot of this system: pids of another mean nothing.
@@ -152,6 +199,7 @@ impl Journal {
         Record::life(process).write_to(&mut lines);
         if self.append(&lines) {
             self.written.insert(process.id, Written::of(process));
+            self.declared.insert(process.id);
         }
     }
 
@@ -164,7 +212,8 @@ impl Journal {
 
     /// A process is no longer in the table.
     pub(crate) fn forget(&mut self, id: ProcessId) {
-        if self.written.remove(&id).is_some() {
+        self.written.remove(&id);
+        if self.declared.remove(&id) {
             let mut line = Vec::new();
             Record::Forgotten { id }.write_to(&mut line);
             self.append(&line);
@@ -173,7 +222,11 @@ impl Journal {
 
     /// When the file is to be written anew, on the monotonic clock; `None` while it is not.
     pub(crate) fn rewrite_due(&self) -> Option<u64> {
-        if self.length > self.limit { Some(0) } else { self.retry }
+        if self.length > self.limit {
+            Some(0)
+        } else {
+            self.shortfall.as_ref().map(|shortfall| shortfall.retry)
+        }
     }
 
     /// Writes the whole file anew. It takes the place of the old one, or nothing changes.
@@ -211,9 +264,10 @@ impl Journal {
                 self.file = file;
                 self.length = lines.len() as u64;
                 self.limit = self.length * 2 + GROWTH;
-                if self.retry.take().is_some() {
+                if self.shortfall.take().is_some() {
                     tracing::info!("{} is complete again", self.path.display());
                 }
+                self.declared = processes.iter().map(|process| process.id).collect();
                 for process in processes {
                     self.written.insert(process.id, Written::of(process));
                 }
@@ -287,7 +341,8 @@ impl Journal {
     }
 
     fn failed(&mut self, error: &io::Error) {
-        if self.retry.replace(Now::read().mono + RETRY).is_none() {
+        let shortfall = Shortfall { retry: Now::read().mono + RETRY, reason: error.to_string() };
+        if self.shortfall.replace(shortfall).is_none() {
             tracing::error!(
                 "{}: {error}: what changes now would be lost if the daemon died; trying again each second",
                 self.path.display()
@@ -307,7 +362,15 @@ fn fresh(path: &std::path::Path) -> io::Result<File> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)
+    let create = || OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path);
+    create().or_else(|error| match path.parent() {
+        // The directory was removed while the daemon lived.
+        Some(directory) if error.kind() == io::ErrorKind::NotFound => {
+            DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+            create()
+        }
+        _ => Err(error),
+    })
 }
 
 /// What the kernel calls the time since it was started.
@@ -356,7 +419,10 @@ mod tests {
         fs::create_dir(&blocked).unwrap();
         journal.rewrite(2, [b, a].into_iter(), std::iter::empty());
         assert!(journal.rewrite_due().is_some(), "it is tried again");
+        assert!(journal.check_declared(a.id).is_ok());
+        assert!(journal.check_declared(b.id).is_err(), "the file has no record of it");
         journal.keep(b);
+        assert!(journal.check_declared(b.id).is_ok());
         fs::remove_dir(&blocked).unwrap();
         assert_eq!(who(&home), [("a".to_owned(), "a".to_owned()), ("b".to_owned(), "b".to_owned())]);
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use nix::libc::SIGXFSZ;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What a signal asks for.
@@ -24,6 +25,8 @@ pub(crate) struct OsSignals {
     hangup: Signal,
     user1: Signal,
     user2: Signal,
+    /// A write beyond the limit of the size of files fails instead of ending the daemon.
+    _file_size: Signal,
 }
 
 impl OsSignals {
@@ -37,6 +40,7 @@ impl OsSignals {
             hangup: signal(SignalKind::hangup())?,
             user1: signal(SignalKind::user_defined1())?,
             user2: signal(SignalKind::user_defined2())?,
+            _file_size: signal(SignalKind::from_raw(SIGXFSZ))?,
         })
     }
 

@@ -22,6 +22,7 @@ use crate::{
     descriptors,
     environment::{self, EnvError},
     ipc::{self, Channel},
+    journal::NotDeclared,
     logs::{self, Ends, Form, LogError, Output, Pump, Stream},
     machine::Event,
     node::{self, Cluster, Joined},
@@ -36,6 +37,8 @@ use crate::{
 /// Why a run did not begin.
 #[derive(Debug, thiserror::Error)]
 enum StartError {
+    #[error(transparent)]
+    NotDeclared(#[from] NotDeclared),
     #[error(transparent)]
     Log(#[from] LogError),
     #[error(transparent)]
@@ -53,6 +56,11 @@ enum StartError {
 impl StartError {
     /// Whether it can be expected to succeed later, with nothing changed.
     fn is_shortage(&self) -> bool {
+        match self {
+            Self::NotDeclared(_) => return true,
+            Self::Log(LogError { error, .. }) if is_storage_shortage(error) => return true,
+            _ => {}
+        }
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
         while let Some(error) = cause {
             let code = match error.downcast_ref::<io::Error>() {
@@ -66,6 +74,15 @@ impl StartError {
         }
         false
     }
+}
+
+/// Whether a file could not be opened because its file system is full or closed for writing, or the quota is used up: an
+/// administrator mends that, not a new declaration.
+fn is_storage_shortage(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 impl God {
@@ -105,6 +122,7 @@ impl God {
     }
 
     fn try_spawn(&mut self, id: ProcessId) -> Result<i32, StartError> {
+        self.journal.check_declared(id)?;
         self.update_version(id);
         let confinement = self.confine(id);
         let Some(process) = self.table.get_mut(id) else { return Err(StartError::Forgotten) };
