@@ -45,6 +45,7 @@ use crate::{
     history::History,
     ipc::Received,
     journal::{GivenAway, Journal, Past},
+    logs::Pumping,
     machine::{Effect, Event, Phase},
     meter::Meter,
     node::Cluster,
@@ -203,6 +204,7 @@ pub(crate) struct God {
     rolling: Vec<Rolling>,
     watcher: Watcher,
     rotator: Rotator,
+    pumping: Pumping,
     history: History,
     /// Runs whose last words are still to be read.
     unread: Vec<Unread>,
@@ -266,6 +268,7 @@ impl God {
             rolling: Vec::new(),
             watcher: Watcher::new(changes),
             rotator,
+            pumping: Pumping::new(),
             ending: None,
         };
         god.begin(past, handover)?;
@@ -281,6 +284,7 @@ impl God {
                 && god.queue.is_empty()
                 && let Some(waiting) = god.ending.take()
             {
+                god.pumping.end().await;
                 god.journal.close();
                 return Ok(waiting);
             }

@@ -307,7 +307,7 @@ impl God {
         process.runs += 1;
         let restart_time = process.life.restart_time;
         process.run = Attached { number: process.runs, log_ends: process.run.log_ends, restart_time, ..run };
-        if let Err(error) = super::starting::prepare_pumps(process, &self.home) {
+        if let Err(error) = super::starting::prepare_pumps(process, &self.home, &self.pumping) {
             tracing::error!("{error}");
         }
         process.recall_environment();

@@ -83,9 +83,8 @@ impl God {
         let Former { spec, base_env, .. } = *former;
         process.base_env = base_env;
         self.redeclare(id, spec, None);
-        let Self { table, home, .. } = self;
-        let Some(process) = table.get_mut(id) else { return };
-        if let Err(error) = prepare_pumps(process, home) {
+        let Some(process) = self.table.get_mut(id) else { return };
+        if let Err(error) = prepare_pumps(process, &self.home, &self.pumping) {
             tracing::error!("{error}");
         }
         if let (Some(run), false) = (process.life.run(), process.shown_pid) {

@@ -23,7 +23,7 @@ use crate::{
     environment::{self, EnvError},
     ipc::{self, Channel},
     journal::NotDeclared,
-    logs::{self, Ends, Form, LogError, Output, Pump, Stream},
+    logs::{self, Ends, Form, LogError, Output, Pump, Pumping, Stream},
     machine::Event,
     node::{self, Cluster, Joined},
     package,
@@ -128,7 +128,7 @@ impl God {
         let Some(process) = self.table.get_mut(id) else { return Err(StartError::Forgotten) };
         let is_second = process.life.run().is_some();
         let resolved = environment::resolve(&process.spec, &process.base_env)?;
-        let (Output { stdout, stderr }, log_ends) = prepare_output(process, &self.home)?;
+        let (Output { stdout, stderr }, log_ends) = prepare_output(process, &self.home, &self.pumping)?;
         self.rotator.expect(&process.logs);
         process.runs += 1;
         process.outdated = false;
@@ -232,8 +232,12 @@ fn speaks_ipc(app: &AppSpec) -> bool {
 }
 
 /// Where the next run writes to, and where its logs end now, if it has some.
-fn prepare_output(process: &mut Process, home: &Home) -> Result<(Output, Option<Ends>), LogError> {
-    prepare_pumps(process, home)?;
+fn prepare_output(
+    process: &mut Process,
+    home: &Home,
+    pumping: &Pumping,
+) -> Result<(Output, Option<Ends>), LogError> {
+    prepare_pumps(process, home, pumping)?;
     match &process.pumps {
         Some(pumps) => {
             let stdout = pumps.out.open_for_child()?.into();
@@ -246,7 +250,7 @@ fn prepare_output(process: &mut Process, home: &Home) -> Result<(Output, Option<
 }
 
 /// The pumps of a process whose lines need work; they are kept from run to run.
-pub(super) fn prepare_pumps(process: &mut Process, home: &Home) -> Result<(), LogError> {
+pub(super) fn prepare_pumps(process: &mut Process, home: &Home, pumping: &Pumping) -> Result<(), LogError> {
     let form = Form::of(&process.spec, process.id, process.logs.combined.is_some());
     let Some(form) = form.filter(|_| !process.spec.disable_logs) else {
         process.pumps = None;
@@ -259,7 +263,7 @@ pub(super) fn prepare_pumps(process: &mut Process, home: &Home) -> Result<(), Lo
             let start = |stream: Stream, log: &Path| {
                 let fifo = home.fifo(process.id, stream.name());
                 let logs = [log.to_owned()].into_iter().chain(process.logs.combined.clone());
-                Pump::start(fifo, stream, form.clone(), logs)
+                Pump::start(pumping, fifo, (stream, form.clone()), logs)
             };
             Pumps {
                 out: start(Stream::Out, &process.logs.out)?,

@@ -31,7 +31,7 @@ pub(crate) use form::{Form, Stream};
 pub(crate) use last::Ends;
 pub(crate) use pace::Pace;
 pub(crate) use paths::{LogPaths, pid_file};
-pub(crate) use pump::Pump;
+pub(crate) use pump::{Pump, Pumping};
 pub(crate) use reload::Writer;
 pub(crate) use rotate::{Log, Look, Moved, Report, begin as begin_look, begin_reload};
 

@@ -4,6 +4,7 @@
 //! SIGPIPE nor a lost line, because the next one opens the FIFO and goes on.
 
 use std::{
+    convert::Infallible,
     fs::{self, File, OpenOptions},
     io::{self, Write},
     os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt},
@@ -35,6 +36,29 @@ enum Order {
     Settle(oneshot::Sender<()>),
 }
 
+/// The pumps of a daemon.
+#[derive(Debug)]
+pub(crate) struct Pumping {
+    /// Each pump has a copy until it has ended.
+    alive: mpsc::Sender<Infallible>,
+    ended: mpsc::Receiver<Infallible>,
+}
+
+impl Pumping {
+    /// No pumps.
+    pub(crate) fn new() -> Self {
+        let (alive, ended) = mpsc::channel(1);
+        Self { alive, ended }
+    }
+
+    /// Waits until each pump, all of which were dropped, has written what its FIFO held.
+    pub(crate) async fn end(self) {
+        let Self { alive, mut ended } = self;
+        drop(alive);
+        let None = ended.recv().await;
+    }
+}
+
 /// One stream on its way from a FIFO to a log file. Ends when it is dropped, after what the FIFO still holds.
 #[derive(Debug)]
 pub(crate) struct Pump {
@@ -46,9 +70,9 @@ pub(crate) struct Pump {
 impl Pump {
     /// Makes the FIFO if need be and begins to empty it into `logs`. Must be called within a runtime.
     pub(crate) fn start(
+        pumping: &Pumping,
         fifo: PathBuf,
-        stream: Stream,
-        form: Form,
+        (stream, form): (Stream, Form),
         logs: impl IntoIterator<Item = PathBuf>,
     ) -> Result<Self, LogError> {
         let failed = |error| LogError { path: fifo.clone(), error };
@@ -58,7 +82,11 @@ impl Pump {
         let spool = Spool::open(&fifo).map_err(failed)?;
         let sink = Sink::new(stream, form, logs, spool)?;
         let (control, orders) = mpsc::unbounded_channel();
-        tokio::spawn(run(receiver, sink, orders));
+        let alive = pumping.alive.clone();
+        tokio::spawn(async move {
+            run(receiver, sink, orders).await;
+            drop(alive);
+        });
         Ok(Self { fifo, control })
     }
 
@@ -113,22 +141,24 @@ async fn run(receiver: Receiver, mut sink: Sink, mut orders: mpsc::UnboundedRece
             order = orders.recv() => match order {
                 Some(Order::Reopen(moved)) => sink.reopen(moved),
                 Some(Order::Settle(done)) => {
-                    for _ in 0..WHOLE_PIPE {
-                        if !drain(&receiver, &mut sink, &mut chunk) {
-                            break;
-                        }
-                    }
+                    drain_all(&receiver, &mut sink, &mut chunk);
                     let _ = done.send(());
                 }
-                None => {
-                    drain(&receiver, &mut sink, &mut chunk);
-                    return;
-                }
+                None => return drain_all(&receiver, &mut sink, &mut chunk),
             },
             ready = receiver.readable() => match ready {
                 Ok(()) => _ = drain(&receiver, &mut sink, &mut chunk),
                 Err(_) => return,
             },
+        }
+    }
+}
+
+/// Writes out all that the FIFO holds now; what is written to it meanwhile may be left.
+fn drain_all(receiver: &Receiver, sink: &mut Sink, chunk: &mut [u8]) {
+    for _ in 0..WHOLE_PIPE {
+        if !drain(receiver, sink, chunk) {
+            break;
         }
     }
 }
@@ -423,5 +453,24 @@ mod tests {
             dies(case.sink());
             case.ends();
         }
+    }
+
+    #[tokio::test]
+    async fn what_a_large_pipe_holds_is_written_before_the_daemon_ends() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("a.log");
+        let mut app = AppSpec::new("a", "/bin/x".into(), Interpreter::None, "/".into());
+        app.log_date_format = Some("[at]".to_owned());
+        let form = Form::of(&app, ProcessId(0), false).unwrap();
+        let pumping = Pumping::new();
+        let fifo = directory.path().join("fifo");
+        let pump = Pump::start(&pumping, fifo, (Stream::Out, form), [log.clone()]).unwrap();
+        let mut writer = pump.open_for_child().unwrap();
+        rustix::pipe::fcntl_setpipe_size(&writer, 1 << 20).unwrap();
+        let lines = "line\n".repeat(100_000);
+        writer.write_all(lines.as_bytes()).unwrap();
+        drop(pump);
+        pumping.end().await;
+        assert_eq!(fs::read_to_string(log).unwrap().lines().count(), 100_000);
     }
 }
