@@ -129,6 +129,12 @@ family)
     sleep 1000000 8>&- 9>&- &
     setsid sleep 1000000 8>&- 9>&- &
     ;;
+scattered)
+    sleep 1000000 8>&- 9>&- &
+    setsid sleep 1000000 8>&- 9>&- &
+    (setsid sleep 1000000 8>&- 9>&- &)
+    ;;
+broken) exit 3 ;;
 slow) trap 'read -r -t 0.15 -u 9; exit 0' INT TERM ;;
 stubborn) trap '' INT TERM ;;
 restless) end=$((SECONDS + 2 + RANDOM % 4)) ;;
@@ -155,7 +161,8 @@ done
 "#;
 
 /// Node's.
-pub(crate) const NODE: &str = r"const fs = require('fs')
+pub(crate) const NODE: &str = r"if (process.argv[2] === 'broken') process.exit(3)
+const fs = require('fs')
 const ledger = fs.openSync(
   `${process.argv[3]}/${process.env.name}:${process.env.pm_id}:${process.pid}:${Date.now()}000`, 'a')
 const token = fs.readlinkSync(`/proc/self/fd/${ledger}`).split('/').pop()
@@ -170,3 +177,23 @@ setInterval(() => {
   }
 }, 200)
 ";
+
+/// Python's.
+pub(crate) const PYTHON: &str = r#"import os, sys, time
+
+behaviour, directory = sys.argv[1:3]
+if behaviour == "broken":
+    sys.exit(3)
+name, number = os.environ["name"], os.environ["pm_id"]
+token = f"{name}:{number}:{os.getpid()}:{time.time_ns() // 1000}"
+ledger = os.open(f"{directory}/{token}", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+line = 0
+while True:
+    try:
+        os.write(1, f"{token} {line}\n".encode())
+        os.write(ledger, b".")
+        line += 1
+    except OSError:
+        pass
+    time.sleep(0.2)
+"#;

@@ -4,15 +4,17 @@ mod apps;
 mod daemon;
 mod descriptors;
 mod disk;
+mod reload;
 mod socket;
 mod state;
+mod ticks;
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use clap::ValueEnum;
 
 pub(crate) use self::disk::enter_namespace;
-use crate::{failure::Outcome, random::Random, stage::Stage};
+use crate::{failure::Outcome, random::Random, stage::Stage, trial::Ground};
 
 /// What happens in a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -43,6 +45,18 @@ pub(crate) enum Fault {
     Socket,
     /// Many verbs at once
     Crowd,
+    /// SIGKILL to the daemon in a reload, and perhaps to its client and to what it reloads
+    ReloadKilled,
+    /// SIGKILL to the daemon when many tasks are due
+    Ticks,
+}
+
+/// Where a fault happens.
+pub(crate) enum Place {
+    /// On the stage, among all other apps.
+    Stage(fn(&mut Scene<'_>) -> Outcome<Told>),
+    /// In a small world of its own, with each kind of app in turn.
+    Trial(fn(&mut Ground<'_>) -> Outcome<Told>),
 }
 
 /// What a fault tells of itself.
@@ -51,11 +65,13 @@ pub(crate) struct Told {
     pub(crate) what: String,
     /// What was found wrong at once.
     pub(crate) violations: Vec<String>,
+    /// How long it took until all was as it has to be, if that is known already.
+    pub(crate) settled: Option<Duration>,
 }
 
 impl From<String> for Told {
     fn from(what: String) -> Self {
-        Self { what, violations: Vec::new() }
+        Self { what, violations: Vec::new(), settled: None }
     }
 }
 
@@ -68,7 +84,7 @@ pub(crate) struct Scene<'a> {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Daemon,
         Self::DaemonTwice,
         Self::Update,
@@ -82,6 +98,8 @@ impl Fault {
         Self::State,
         Self::Socket,
         Self::Crowd,
+        Self::ReloadKilled,
+        Self::Ticks,
     ];
 
     /// Its word on the command line and in the table.
@@ -89,22 +107,25 @@ impl Fault {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
-    /// Lets it happen.
-    pub(crate) fn inject(self, scene: &mut Scene<'_>) -> Outcome<Told> {
+    /// Where it happens, and how.
+    pub(crate) fn place(self) -> Place {
+        use Place::{Stage, Trial};
         match self {
-            Self::Daemon => daemon::kill_once(scene),
-            Self::DaemonTwice => daemon::kill_twice(scene),
-            Self::Update => daemon::update(scene),
-            Self::UpdateKilled => daemon::update_killed(scene),
-            Self::Apps => apps::kill_some(scene),
-            Self::Everything => apps::kill_all(scene),
-            Self::Stopped => apps::stop_some(scene),
-            Self::Bomb => apps::bomb(scene),
-            Self::Descriptors => descriptors::exhaust(scene),
-            Self::Disk => disk::fill(scene),
-            Self::State => state::damage(scene),
-            Self::Socket => socket::babble(scene),
-            Self::Crowd => daemon::crowd(scene),
+            Self::Daemon => Stage(daemon::kill_once),
+            Self::DaemonTwice => Stage(daemon::kill_twice),
+            Self::Update => Stage(daemon::update),
+            Self::UpdateKilled => Stage(daemon::update_killed),
+            Self::Apps => Stage(apps::kill_some),
+            Self::Everything => Stage(apps::kill_all),
+            Self::Stopped => Stage(apps::stop_some),
+            Self::Bomb => Stage(apps::bomb),
+            Self::Descriptors => Stage(descriptors::exhaust),
+            Self::Disk => Stage(disk::fill),
+            Self::State => Stage(state::damage),
+            Self::Socket => Stage(socket::babble),
+            Self::Crowd => Stage(daemon::crowd),
+            Self::ReloadKilled => Trial(reload::kill_in_reload),
+            Self::Ticks => Trial(ticks::kill_around_tick),
         }
     }
 }

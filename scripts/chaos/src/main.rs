@@ -16,6 +16,8 @@ mod producer;
 mod random;
 mod stage;
 mod table;
+mod trial;
+mod victims;
 mod world;
 
 use std::{
@@ -31,15 +33,19 @@ use rpm_bench::{failure, interrupt};
 
 use crate::{
     failure::{Failure, Outcome, at, doing},
-    faults::{Fault, Scene, enter_namespace},
+    faults::{Fault, Place, Scene, Told, enter_namespace},
     options::Options,
     random::Random,
     stage::Stage,
     table::{Round, Totals, render},
+    trial::Ground,
 };
 
 /// As a shell reports a program that was interrupted.
 const INTERRUPTED: u8 = 130;
+
+/// Chance for the order of faults must not be that for what happens in them.
+const DECK: u64 = 0x6465_636B;
 
 fn main() -> ExitCode {
     match run(&Options::parse()) {
@@ -98,30 +104,45 @@ fn play(options: &Options, seed: u64, faults: &[Fault], rpm: &Path, directory: &
     let mut stages = 0;
     let mut stage = None;
     for number in 1..=options.rounds {
-        let current = match &mut stage {
-            Some(current) => current,
-            None => {
-                stages += 1;
-                stage.insert(Stage::new(rpm, &fresh(directory, stages)?, processes)?)
+        let draw = draw(number, seed, faults)?;
+        let played = match draw.fault.place() {
+            Place::Trial(happen) => try_out(draw, happen, rpm, directory)?,
+            Place::Stage(happen) => {
+                let current = match &mut stage {
+                    Some(current) => current,
+                    None => {
+                        stages += 1;
+                        stage.insert(Stage::new(
+                            rpm,
+                            &fresh(directory, &format!("stage-{stages}"))?,
+                            processes,
+                        )?)
+                    }
+                };
+                let round = perform(draw, happen, current, directory)?;
+                if !round.violations.is_empty()
+                    && let Some(over) = stage.take()
+                {
+                    totals.add(&over);
+                    over.world.end()?;
+                }
+                round
             }
         };
-        let round = round(number, seed, faults, current, directory)?;
-        let violated = if round.violations.is_empty() { "" } else { ": VIOLATED" };
-        let settled = round.settled.as_secs_f64();
-        say(&format!("{number:4} {:14} {settled:6.2} s  {}{violated}", round.fault.word(), round.what));
-        for violation in &round.violations {
+        let violated = if played.violations.is_empty() { "" } else { ": VIOLATED" };
+        let settled = played.settled.as_secs_f64();
+        say(&format!("{number:4} {:14} {settled:6.2} s  {}{violated}", played.fault.word(), played.what));
+        for violation in &played.violations {
             say(&format!("       {violation}"));
         }
-        let is_over = !round.violations.is_empty() || number == options.rounds;
-        rounds.push(round);
-        if is_over && let Some(over) = stage.take() {
-            totals.lines += over.lines.counted;
-            totals.left_in_pipes += over.lines.left_in_pipes;
-            totals.largest = totals.largest.max(over.largest);
-            let left = over.world.end()?;
-            if let Some(last) = rounds.last_mut().filter(|last| last.violations.is_empty()) {
-                last.violations.extend(left.iter().map(|who| format!("`kill` left {who}")));
-            }
+        rounds.push(played);
+    }
+    if let Some(over) = stage.take() {
+        totals.add(&over);
+        let left = over.world.end()?;
+        let last = rounds.iter_mut().rfind(|round| matches!(round.fault.place(), Place::Stage(_)));
+        if let Some(last) = last {
+            last.violations.extend(left.iter().map(|left| format!("`kill` left {left}")));
         }
     }
     totals.took = began.elapsed();
@@ -130,19 +151,66 @@ fn play(options: &Options, seed: u64, faults: &[Fault], rpm: &Path, directory: &
     Ok(rounds.iter().all(|round| round.violations.is_empty()))
 }
 
-fn round(number: u64, seed: u64, faults: &[Fault], stage: &mut Stage, directory: &Path) -> Outcome<Round> {
-    let mut random = Random::of_round(seed, number);
-    let Some(&fault) = random.one_of(faults) else {
-        return Err(Failure::Unexpected("no fault is left".to_owned()));
-    };
-    let told = fault.inject(&mut Scene { stage, random: &mut random, directory })?;
+/// What a round is to be.
+struct Draw {
+    number: u64,
+    fault: Fault,
+    /// How often the fault has happened before.
+    turn: u64,
+    random: Random,
+}
+
+/// The faults come as from a deck of cards: each once, in any order, before any comes again.
+fn draw(number: u64, seed: u64, faults: &[Fault]) -> Outcome<Draw> {
+    let size = faults.len().max(1) as u64;
+    let (turn, place) = ((number - 1) / size, (number - 1) % size);
+    let deck = Random::of_round(seed ^ DECK, turn).shuffled(faults);
+    match deck.get(place as usize) {
+        Some(&fault) => Ok(Draw { number, fault, turn, random: Random::of_round(seed, number) }),
+        None => Err(Failure::Unexpected("no fault is left".to_owned())),
+    }
+}
+
+/// A round on the stage.
+fn perform(
+    mut draw: Draw,
+    happen: fn(&mut Scene<'_>) -> Outcome<Told>,
+    stage: &mut Stage,
+    directory: &Path,
+) -> Outcome<Round> {
+    let told = happen(&mut Scene { stage, random: &mut draw.random, directory })?;
     let mut found = stage.look()?;
     let violations = told.violations.into_iter().chain(found.violations.drain(..)).collect();
+    let Draw { number, fault, .. } = draw;
     Ok(Round { number, fault, what: told.what, settled: found.settled, violations })
 }
 
-fn fresh(directory: &Path, number: u32) -> Outcome<PathBuf> {
-    let path = directory.join(format!("stage-{number}"));
+/// A round in a small world of its own.
+fn try_out(
+    mut draw: Draw,
+    happen: fn(&mut Ground<'_>) -> Outcome<Told>,
+    rpm: &Path,
+    directory: &Path,
+) -> Outcome<Round> {
+    let Draw { number, fault, turn, .. } = draw;
+    let directory = fresh(directory, &format!("trial-{number}"))?;
+    let random = &mut draw.random;
+    let told = match happen(&mut Ground { rpm, random, directory: directory.clone(), turn }) {
+        // Other rounds have worlds of their own: they go on.
+        Err(failure) if !matches!(failure, Failure::Interrupted) => {
+            Told { what: "broken off".to_owned(), violations: vec![failure.to_string()], settled: None }
+        }
+        told => told?,
+    };
+    if told.violations.is_empty() {
+        fs::remove_dir_all(&directory).map_err(at(&directory))?;
+    }
+    let settled = told.settled.unwrap_or_default();
+    Ok(Round { number, fault, what: told.what, settled, violations: told.violations })
+}
+
+fn fresh(directory: &Path, name: &str) -> Outcome<PathBuf> {
+    let path = directory.join(name);
     fs::create_dir(&path).map_err(at(&path))?;
     Ok(path)
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use crate::apps::MAIN;
+use crate::{apps::MAIN, victims::APP, world::WORLD};
 
 /// A process that bears the marks.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub(crate) struct Proc {
     /// It runs the app's program, and is none that an app has started.
     pub(crate) is_main: bool,
     pub(crate) command: String,
+    /// The app of a small world that it belongs to.
+    pub(crate) app: Option<String>,
 }
 
 /// All of them.
@@ -27,22 +29,34 @@ pub(crate) struct Procs {
 }
 
 impl Procs {
-    /// Looks at every process of the machine.
+    /// Those that bear the marks of `home`.
     pub(crate) fn of(home: &Path) -> Self {
-        let mark = format!("RPM_HOME={}", home.display());
+        Self::bearing(&format!("RPM_HOME={}", home.display()))
+    }
+
+    /// Those that began in the world in `directory`, whatever home they belong to.
+    pub(crate) fn of_world(directory: &Path) -> Self {
+        Self::bearing(&format!("{WORLD}={}", directory.display()))
+    }
+
+    /// Looks at every process of the machine.
+    fn bearing(mark: &str) -> Self {
         let mut found = Self::default();
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
             let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
             let Ok(environ) = fs::read(format!("/proc/{pid}/environ")) else { continue };
-            let mut variables = environ.split(|&byte| byte == 0);
+            let variables = environ.split(|&byte| byte == 0);
             if !variables.clone().any(|variable| variable == mark.as_bytes()) {
                 continue;
             }
-            let Some(proc) = Proc::read(pid) else { continue };
-            let id = variables.find_map(|variable| {
-                std::str::from_utf8(variable).ok()?.strip_prefix("pm_id=")?.parse().ok()
-            });
-            match id {
+            let Some(mut proc) = Proc::read(pid) else { continue };
+            let value = |name: &str| {
+                variables.clone().find_map(|variable| {
+                    std::str::from_utf8(variable).ok()?.strip_prefix(name)?.strip_prefix('=')
+                })
+            };
+            proc.app = value(APP).map(str::to_owned);
+            match value("pm_id").and_then(|id| id.parse().ok()) {
                 Some(id) => found.by_id.entry(id).or_default().push(proc),
                 None if proc.command.contains("__daemon") => found.daemons.push(proc),
                 None => found.clients.push(proc),
@@ -61,6 +75,16 @@ impl Procs {
         self.by_id.get(&id).map_or(&[], Vec::as_slice)
     }
 
+    /// All of the app `name` in a small world.
+    pub(crate) fn of_app<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Proc> {
+        self.apps().filter(move |(app, _)| *app == name).map(|(_, proc)| proc)
+    }
+
+    /// The processes of apps in a small world, with the names of the apps.
+    pub(crate) fn apps(&self) -> impl Iterator<Item = (&str, &Proc)> {
+        self.by_id.values().flatten().filter_map(|proc| Some((proc.app.as_deref()?, proc)))
+    }
+
     /// All, daemons included.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Proc> {
         self.by_id.values().flatten().chain(&self.daemons).chain(&self.clients)
@@ -73,14 +97,19 @@ impl Proc {
         let birth = stat(pid)?;
         let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
         let words: Vec<_> = line.split(|&byte| byte == 0).map(String::from_utf8_lossy).collect();
-        let is_main = words.iter().take(3).any(|word| word.contains(MAIN));
-        Some(Self { pid, birth, is_main, command: words.join(" ").trim_end().to_owned() })
+        let is_main = words.iter().take(4).any(|word| word.contains(MAIN));
+        Some(Self { pid, birth, is_main, command: words.join(" ").trim_end().to_owned(), app: None })
     }
 
     /// Whether it still lives.
     pub(crate) fn lives(&self) -> bool {
-        stat(self.pid).is_some_and(|birth| birth == self.birth)
+        lives(self.pid, self.birth)
     }
+}
+
+/// Whether the process that began then still lives.
+pub(crate) fn lives(pid: i32, birth: u64) -> bool {
+    stat(pid) == Some(birth)
 }
 
 /// The birth of a process that has not ended.

@@ -47,6 +47,11 @@ impl Random {
         (0..count.min(all.len())).map(|_| left.swap_remove(self.within(0..left.len()))).collect()
     }
 
+    /// All of them, in any order.
+    pub(crate) fn shuffled<T: Clone>(&mut self, all: &[T]) -> Vec<T> {
+        self.some_of(all, all.len())
+    }
+
     /// A moment of the next `milliseconds`: half of all are in its first tenth, where most happens.
     pub(crate) fn moment(&mut self, milliseconds: usize) -> Duration {
         let most = if self.once_in(2) { milliseconds } else { milliseconds / 10 };

@@ -4,7 +4,7 @@ use std::{fmt::Write, time::Duration};
 
 use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 
-use crate::faults::Fault;
+use crate::{faults::Fault, stage::Stage};
 
 /// One round.
 pub(crate) struct Round {
@@ -22,6 +22,15 @@ pub(crate) struct Totals {
     pub(crate) left_in_pipes: u64,
     pub(crate) largest: u64,
     pub(crate) took: Duration,
+}
+
+impl Totals {
+    /// Counts what a stage that is over has seen.
+    pub(crate) fn add(&mut self, stage: &Stage) {
+        self.lines += stage.lines.counted;
+        self.left_in_pipes += stage.lines.left_in_pipes;
+        self.largest = self.largest.max(stage.largest);
+    }
 }
 
 /// A row for each fault, and the violations in full.

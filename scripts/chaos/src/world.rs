@@ -26,6 +26,9 @@ use crate::{
 /// How long a verb may take before it is said to hang.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// The variable that every process of a world inherits, with the world's directory.
+pub(crate) const WORLD: &str = "CHAOS_WORLD";
+
 /// A verb under way.
 pub(crate) struct Running {
     pub(crate) child: Child,
@@ -75,7 +78,7 @@ impl World {
             fs::create_dir_all(&path).map_err(at(&path))?;
         }
         fs::set_permissions(world.home(), fs::Permissions::from_mode(0o700)).map_err(at(&world.home()))?;
-        for (program, text) in [("sh", apps::SHELL), ("js", apps::NODE)] {
+        for (program, text) in [("sh", apps::SHELL), ("js", apps::NODE), ("py", apps::PYTHON)] {
             let path = world.apps().join(format!("{}{program}", apps::MAIN.trim_start_matches('/')));
             fs::write(&path, text).map_err(at(&path))?;
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).map_err(at(&path))?;
@@ -114,6 +117,11 @@ impl World {
 
     /// Starts a verb.
     pub(crate) fn begin(&self, words: &[&str]) -> Outcome<Running> {
+        self.begin_at(&self.home(), words)
+    }
+
+    /// Starts a verb for the home that is called `home`.
+    pub(crate) fn begin_at(&self, home: &Path, words: &[&str]) -> Outcome<Running> {
         self.verbs.set(self.verbs.get() + 1);
         // Beside the world: that may have no space left.
         let said = self.directory.with_extension(format!("said-{}", self.verbs.get() % 16));
@@ -128,7 +136,8 @@ impl World {
         let child = command
             .args(words)
             .current_dir(self.apps())
-            .env("RPM_HOME", self.home())
+            .env("RPM_HOME", home)
+            .env(WORLD, &self.directory)
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(error)
@@ -140,6 +149,11 @@ impl World {
     /// Runs a verb to its end.
     pub(crate) fn verb(&self, words: &[&str]) -> Outcome<Said> {
         self.begin(words)?.end()
+    }
+
+    /// Runs a verb for the home that is called `home` to its end.
+    pub(crate) fn verb_at(&self, home: &Path, words: &[&str]) -> Outcome<Said> {
+        self.begin_at(home, words)?.end()
     }
 
     /// Runs a verb that has to succeed, because no fault is there.
@@ -154,7 +168,12 @@ impl World {
 
     /// What `jlist` says; the error says why it says nothing.
     pub(crate) fn list(&self) -> Outcome<Result<Vec<Row>, String>> {
-        let said = self.verb(&["jlist"])?;
+        self.list_at(&self.home())
+    }
+
+    /// The same for the home that is called `home`.
+    pub(crate) fn list_at(&self, home: &Path) -> Outcome<Result<Vec<Row>, String>> {
+        let said = self.verb_at(home, &["jlist"])?;
         if !said.is_done() {
             return Ok(Err(format!("`jlist` fails ({:?}): {}", said.status, said.text.trim())));
         }
@@ -177,14 +196,19 @@ impl World {
         Ok(list.iter().map(row).collect::<Option<_>>().ok_or_else(|| "a row lacks something".to_owned()))
     }
 
+    /// All processes of this world.
+    fn procs(&self) -> Procs {
+        Procs::of_world(&self.directory)
+    }
+
     /// The daemons that live: at most one, if all is right.
     pub(crate) fn daemon(&self) -> Option<i32> {
-        Procs::of(&self.home()).daemons.first().map(|proc| proc.pid)
+        self.procs().daemons.first().map(|proc| proc.pid)
     }
 
     /// SIGKILL to the daemon, if there is one; and waits for its end.
     pub(crate) fn lose_daemon(&self) -> Outcome<bool> {
-        let daemons = Procs::of(&self.home()).daemons;
+        let daemons = self.procs().daemons;
         for daemon in &daemons {
             signal(daemon.pid, Signal::SIGKILL);
         }
@@ -202,10 +226,10 @@ impl World {
     pub(crate) fn end(&self) -> Outcome<Vec<String>> {
         let said = self.verb(&["kill"]);
         let end = Instant::now() + Duration::from_secs(5);
-        let mut left = Procs::of(&self.home());
+        let mut left = self.procs();
         while left.all().next().is_some() && Instant::now() < end && said.is_ok() {
             pause(Duration::from_millis(20))?;
-            left = Procs::of(&self.home());
+            left = self.procs();
         }
         let survivors = left.all().map(|proc| format!("pid {} {}", proc.pid, proc.command)).collect();
         // A bomb makes new ones while the old ones are ended.
@@ -214,7 +238,7 @@ impl World {
                 signal(proc.pid, Signal::SIGKILL);
             }
             std::thread::sleep(Duration::from_millis(20));
-            left = Procs::of(&self.home());
+            left = self.procs();
         }
         Ok(survivors)
     }

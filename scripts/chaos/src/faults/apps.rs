@@ -111,5 +111,5 @@ pub(super) fn bomb(scene: &mut Scene<'_>) -> Outcome<Told> {
     }
     let when = if is_early { "while it forked" } else { "when it had forked" };
     let who = if is_orphaned { "a second daemon" } else { "its daemon" };
-    Ok(Told { what: format!("deleted {when} by {who}"), violations })
+    Ok(Told { what: format!("deleted {when} by {who}"), violations, settled: None })
 }

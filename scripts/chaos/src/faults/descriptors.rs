@@ -69,5 +69,5 @@ pub(super) fn exhaust(scene: &mut Scene<'_>) -> Outcome<Told> {
     if stage.world.daemon() != Some(daemon) {
         violations.push("the daemon has died of it".to_owned());
     }
-    Ok(Told { what: format!("{spare} left, {done} of {total} verbs done"), violations })
+    Ok(Told { what: format!("{spare} left, {done} of {total} verbs done"), violations, settled: None })
 }

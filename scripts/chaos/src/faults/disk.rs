@@ -80,7 +80,7 @@ fn live_through(rpm: &Path, directory: &Path, random: &mut Random) -> Outcome<To
     let left = stage.world.end()?;
     violations.extend(left.iter().map(|who| format!("`kill` left {who}")));
     let daemon = if is_killed { ", the daemon killed" } else { "" };
-    Ok(Told { what: format!("{}{daemon}", what.join(", ")), violations })
+    Ok(Told { what: format!("{}{daemon}", what.join(", ")), violations, settled: None })
 }
 
 /// Writes until there is no space.
