@@ -24,7 +24,6 @@ impl<'a> ReadOnly<'a> {
                 .is_ok_and(|output| output.status.success())
         };
         if !mount(&["--bind", directory.to_str()?]) {
-            println!("skipped: nothing can be mounted here");
             return None;
         }
         let mounted = Self(directory);
@@ -67,7 +66,10 @@ fn a_log_on_a_read_only_file_system_is_waited_for() {
     let rpm = Rpm::new();
     let logs = rpm.dir().join("elsewhere");
     fs::create_dir(&logs).unwrap();
-    let Some(mounted) = ReadOnly::mount(&logs) else { return };
+    let Some(mounted) = ReadOnly::mount(&logs) else {
+        eprintln!("skipped: nothing can be mounted here");
+        return;
+    };
     let refused = rpm.run("start forever.sh --name web -o elsewhere/web.log");
     refused.ends_with(1);
     assert!(refused.stderr.contains("elsewhere/web.log: Read-only file system"), "{refused:?}");
@@ -82,7 +84,10 @@ fn a_daemon_whose_home_is_read_only_is_not_replaced() {
     rpm.forever("web", "");
     let (daemon, web) = (rpm.daemon(), rpm.entry("web").pid());
     let home = rpm.home();
-    let Some(mounted) = ReadOnly::mount(&home) else { return };
+    let Some(mounted) = ReadOnly::mount(&home) else {
+        eprintln!("skipped: nothing can be mounted here");
+        return;
+    };
     let refused = rpm.run("update");
     refused.ends_with(1);
     assert!(refused.stderr.contains("state/journal: Read-only file system"), "{refused:?}");

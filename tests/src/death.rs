@@ -92,6 +92,8 @@ pub fn run_doomed(command: &Command, limit: Limit) {
             &limit,
             |status| matches!(status, WaitStatus::Exited(ended, _) | WaitStatus::Signaled(ended, ..) if *ended == pid),
         );
+        // The tracer has collected its end already, unless it stopped early.
+        let _ = child.wait();
     });
     tracer.join().expect("the tracer does not fail");
 }
