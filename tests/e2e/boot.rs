@@ -86,3 +86,34 @@ fn a_service_without_a_list_is_up_all_the_same() {
     rpm.ok("kill");
     daemon.output().ends_with(0);
 }
+
+#[test]
+fn what_a_shutdown_had_deleted_when_the_machine_went_down_comes_back() {
+    let rpm = Rpm::new();
+    rpm.script("slow.sh", "[ -e ran ] || trap '' INT\ntouch ran\nwhile :; do read -rt 60; done");
+    rpm.ok("start slow.sh --name slow --kill-timeout 3600000");
+    rpm.forever("quick", "");
+    let (daemon, children) = (rpm.daemon().unwrap(), rpm.children());
+    signal(daemon, Signal::SIGTERM);
+    let journal = rpm.home().join("state/journal");
+    wait_until("the end of one", || {
+        fs::read_to_string(&journal).is_ok_and(|text| text.contains("\"forgotten\""))
+    });
+    signal(daemon, Signal::SIGKILL);
+    for child in children {
+        let _ = kill(Pid::from_raw(child), Signal::SIGKILL);
+    }
+    rpm.wait_daemon_gone(daemon);
+    // The boot after that one has another name.
+    let text = fs::read_to_string(&journal).unwrap();
+    let (_, records) = text.split_once('\n').unwrap();
+    fs::write(
+        &journal,
+        format!("{{\"header\":{{\"format\":1,\"boot\":\"before\",\"next_id\":2}}}}\n{records}"),
+    )
+    .unwrap();
+    let (daemon, _socket) = boot(&rpm);
+    wait_until("both to run", || rpm.statuses() == ["slow:online", "quick:online"]);
+    rpm.ok("kill");
+    daemon.output().ends_with(0);
+}

@@ -24,6 +24,7 @@ mod log_files;
 mod monit;
 mod names;
 mod namespaces;
+mod orders;
 mod output;
 mod packages;
 mod pid_files;

@@ -49,6 +49,7 @@ use crate::{
     machine::{Effect, Event, Phase},
     meter::Meter,
     node::Cluster,
+    orders::Order,
     os_signals::{Asked, OsSignals},
     places::Places,
     procfs::Kinship,
@@ -167,6 +168,8 @@ pub(crate) struct God {
     checked: mpsc::UnboundedSender<update::Checked>,
     /// What is to be fed to the machines, in order.
     queue: VecDeque<(ProcessId, Event)>,
+    /// Processes of which something was asked that is not in the journal yet.
+    ordered: Vec<ProcessId>,
     /// Processes that are still to be created, where one request asks for many.
     pub(crate) growths: Growths,
     /// Deadlines on the monotonic clock, milliseconds.
@@ -248,6 +251,7 @@ impl God {
             traffic,
             checked,
             queue: VecDeque::new(),
+            ordered: Vec::new(),
             growths: Growths::default(),
             deadlines: Timers::default(),
             ticks: Timers::default(),
@@ -348,6 +352,7 @@ impl God {
     /// Feeds the machines from the queue, for one slice.
     fn work(&mut self) {
         let began = Instant::now();
+        self.keep_orders();
         // What somebody wants comes before those who wait: a stop of all lets nobody in.
         while let Some((id, event)) =
             self.take_next().or_else(|| self.grow()).or_else(|| self.next_admitted())
@@ -389,11 +394,34 @@ impl God {
         self.queue.push_back((id, event));
     }
 
+    /// Queues what a client asks of one process.
+    pub(crate) fn post_order(&mut self, id: ProcessId, event: Event) {
+        self.note_order(id, &event);
+        self.post(id, event);
+    }
+
+    /// Notes what a client asks of a process, to be queued now or later: the next daemon does it if this one dies before.
+    pub(super) fn note_order(&mut self, id: ProcessId, event: &Event) {
+        if let (Some(process), Some(order)) = (self.table.get_mut(id), Order::of(event)) {
+            process.ordered = Some(order);
+            self.ordered.push(id);
+        }
+    }
+
+    /// Writes what was asked for into the journal before any of it is done.
+    fn keep_orders(&mut self) {
+        if !self.ordered.is_empty() {
+            let ordered = std::mem::take(&mut self.ordered);
+            self.journal.order(ordered.iter().filter_map(|&id| self.table.get(id)));
+        }
+    }
+
     /// One step of one machine. A spawn's outcome is fed at once: no other event comes between.
     fn feed(&mut self, id: ProcessId, event: Event) {
         let mut next = Some(event);
         while let Some(event) = next.take() {
             let Some(process) = self.table.get_mut(id) else { return };
+            process.ordered.take_if(|order| order.is_met_by(&event));
             let before = process.life.error.is_some();
             let effects = process.life.step(&process.policy, event, Now::read());
             if let (false, Phase::Online(_) | Phase::Starting, Some(error)) =
@@ -411,7 +439,12 @@ impl God {
                         self.journal.give_away(given);
                     }
                 }
-                self.journal.keep(process);
+                if effects.contains(&Effect::Forget) {
+                    // A record that it has stopped would bring a deleted process back into the list.
+                    self.journal.forget(id);
+                } else {
+                    self.journal.keep(process);
+                }
             }
             for effect in effects {
                 next = self.perform(id, effect).or(next);
@@ -549,10 +582,11 @@ impl God {
     fn end(&mut self, signal: &str) {
         tracing::info!("ending by {signal}");
         service::tell("STOPPING=1");
-        if self.table.apps().next().is_some()
-            && let Err(error) = crate::dump::save(&self.home, &self.table)
-        {
-            tracing::error!("{error}");
+        if self.table.apps().next().is_some() {
+            match crate::dump::save(&self.home, &self.table) {
+                Ok(_) => self.journal.end(),
+                Err(error) => tracing::error!("{error}"),
+            }
         }
         self.stop_all();
     }

@@ -32,7 +32,7 @@ pub(crate) use self::{
     past::{Kept, Past},
     record::GivenAway,
 };
-use crate::{clock::Now, machine::Life, table::Process};
+use crate::{clock::Now, machine::Life, orders::Order, table::Process};
 
 /// Bytes that the file may grow by before it is written anew.
 const GROWTH: u64 = 1 << 20;
@@ -98,6 +98,7 @@ struct Written {
     instance: u32,
     life: Life,
     birth: Option<u64>,
+    ordered: Option<Order>,
 }
 
 impl Written {
@@ -109,7 +110,13 @@ impl Written {
             instance: process.instance,
             life: process.life.clone(),
             birth: process.birth(),
+            ordered: process.ordered,
         }
+    }
+
+    /// Whether nothing of `process` but its declaration is new.
+    fn has_life_of(&self, process: &Process) -> bool {
+        self.life == process.life && self.birth == process.birth() && self.ordered == process.ordered
     }
 
     /// Whether the declaration of `process` is the one that was written.
@@ -187,9 +194,7 @@ impl Journal {
     pub(crate) fn keep(&mut self, process: &Process) {
         let known = self.written.get(&process.id);
         let is_declared = known.is_some_and(|known| known.declares(process));
-        if is_declared
-            && known.is_some_and(|known| known.life == process.life && known.birth == process.birth())
-        {
+        if is_declared && known.is_some_and(|known| known.has_life_of(process)) {
             return;
         }
         let mut lines = Vec::with_capacity(1024);
@@ -201,6 +206,33 @@ impl Journal {
             self.written.insert(process.id, Written::of(process));
             self.declared.insert(process.id);
         }
+    }
+
+    /// Writes what was asked of processes: all of it, before the first of them begins.
+    pub(crate) fn order<'a>(&mut self, processes: impl Iterator<Item = &'a Process>) {
+        let mut orders: Vec<(Order, Vec<ProcessId>)> = Vec::new();
+        for process in processes {
+            let Some(order) = process.ordered else { continue };
+            match orders.last_mut() {
+                Some((last, ids)) if *last == order => ids.push(process.id),
+                _ => orders.push((order, vec![process.id])),
+            }
+            if let Some(written) = self.written.get_mut(&process.id) {
+                written.ordered = Some(order);
+            }
+        }
+        let mut lines = Vec::new();
+        for (order, ids) in orders {
+            Record::Ordered { order, ids }.write_to(&mut lines);
+        }
+        self.append(&lines);
+    }
+
+    /// A signal ends the daemon, whose list is saved.
+    pub(crate) fn end(&mut self) {
+        let mut line = Vec::new();
+        Record::Ending {}.write_to(&mut line);
+        self.append(&line);
     }
 
     /// A run is to end that no process has any more.

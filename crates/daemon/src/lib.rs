@@ -29,6 +29,7 @@ mod logs;
 mod machine;
 mod meter;
 mod node;
+mod orders;
 mod os_signals;
 mod package;
 mod places;

@@ -27,6 +27,7 @@ use crate::{
     logs::{self, Ends, LogPaths, Pump},
     machine::{Life, Phase, Policy, Run},
     meter::Sample,
+    orders::Order,
     ready::Signs,
     reap::Used,
     tree::{self, Member},
@@ -50,6 +51,8 @@ pub(crate) struct Process {
     pub instance: u32,
     pub unique_id: Arc<str>,
     pub life: Life,
+    /// What was asked of it and has not begun.
+    pub ordered: Option<Order>,
     /// When [`crate::machine::Event::Deadline`] is due, on the monotonic clock.
     pub deadline: Option<u64>,
     /// The next tick of its schedule.
@@ -311,6 +314,7 @@ impl Table {
             life: Life::new(now),
             birth: None,
             log_ends: None,
+            ordered: None,
             spec,
             base_env,
             former: None,
@@ -332,6 +336,7 @@ impl Table {
             life,
             birth,
             log_ends,
+            ordered,
         } = kept;
         self.expect_id(id.0.saturating_add(1));
         let stem: Arc<str> = naming.stem(&spec).into();
@@ -342,6 +347,7 @@ impl Table {
             base_env,
             instance,
             unique_id,
+            ordered,
             deadline: None,
             tick: None,
             naming,
@@ -446,6 +452,7 @@ impl Table {
             base_env: Arc::clone(&process.base_env),
             instance: process.instance,
             unique_id: Arc::clone(&process.unique_id),
+            ordered: None,
             life: Life { phase: Phase::Online(run), ..Life::new(now) },
             deadline: None,
             tick: None,

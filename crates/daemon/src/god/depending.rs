@@ -215,6 +215,9 @@ impl God {
             }
             return;
         }
+        for &id in ids {
+            self.note_order(id, event);
+        }
         self.dependents.unwinding.push(Unwinding {
             waiting: ids.to_vec(),
             under_way: BTreeSet::new(),
@@ -227,7 +230,7 @@ impl God {
     fn order_end(&mut self, id: ProcessId, event: Event, replies: Option<&Replies>) {
         match replies {
             Some(replies) => self.order(id, event, replies),
-            None => self.post(id, event),
+            None => self.post_order(id, event),
         }
     }
 

@@ -11,6 +11,7 @@ use crate::{
     confinement::Confinement,
     journal::{GivenAway, Kept, Past},
     machine::{Event, Phase, Run, Stage},
+    orders::Order,
     procfs::{Stat, variable},
     ready::{Listener, Signs},
     strays::{Stray, Strays},
@@ -28,6 +29,11 @@ impl God {
         let same_boot = past.boot == self.journal.boot();
         if !same_boot && self.home.persona() != Persona::Rpm {
             // Under PM2 what ran before a boot is brought back by `resurrect`, and by nothing else.
+            return Ok(());
+        }
+        if !same_boot && past.is_ending {
+            // The machine went down before all had ended: what was forgotten by then is in the list that was saved.
+            self.bring_back();
             return Ok(());
         }
         let now = Now::read();
@@ -57,6 +63,7 @@ impl God {
             let is_watched = !process.spec.watch.is_off();
             self.rewatch(is_watched, None);
         }
+        self.recover_orders();
         if !is_handover {
             tracing::warn!(
                 "the daemon before this one died: took over {} processes, {adopted} of them running",
@@ -64,6 +71,25 @@ impl God {
             );
         }
         Ok(())
+    }
+
+    /// Does the rest of what was asked of the daemon before.
+    fn recover_orders(&mut self) {
+        let (mut stopped, mut deleted) = (Vec::new(), Vec::new());
+        let ordered: Vec<_> =
+            self.table.iter().filter_map(|process| Some((process.id, process.ordered?))).collect();
+        for (id, order) in ordered {
+            match order {
+                Order::Stop => stopped.push(id),
+                Order::Delete => deleted.push(id),
+                Order::Start(_) | Order::Restart(_) | Order::Release => self.post(id, order.event()),
+            }
+        }
+        for (ids, event) in [(stopped, Event::Stop), (deleted, Event::Delete)] {
+            if !ids.is_empty() {
+                self.unwind(&ids, &event, None);
+            }
+        }
     }
 
     /// One process of this boot.
@@ -238,7 +264,8 @@ impl God {
     /// One process of an earlier boot: whatever ran then is gone, and is started again.
     fn revive(&mut self, kept: Kept, needed: &Needed, now: Now) {
         let Kept { id, .. } = kept;
-        let is_forgotten = kept.life.is_leaving();
+        let is_forgotten =
+            kept.life.is_leaving() || matches!(kept.ordered, Some(Order::Delete | Order::Release));
         let was_up = (was_up(&kept) || needed.has(&kept.spec)) && !kept.spec.cron_only;
         if is_forgotten {
             return;
@@ -246,6 +273,7 @@ impl God {
         let lost = kept.life.run();
         let process = self.table.restore(kept, &self.home, now);
         process.run.birth = None;
+        process.ordered = None;
         if process.life.phase != Phase::Errored {
             process.life.phase = Phase::Stopped;
         }
@@ -342,7 +370,10 @@ impl God {
 
 /// Whether it ran, or was about to, when the daemon before ended.
 fn was_up(kept: &Kept) -> bool {
-    kept.life.is_wanted_up() && kept.life.phase != Phase::Errored
+    match kept.ordered {
+        Some(order) => order.wants_up(),
+        None => kept.life.is_wanted_up() && kept.life.phase != Phase::Errored,
+    }
 }
 
 /// Whether that run is a child of this process: the image before this one began it.

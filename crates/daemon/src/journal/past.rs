@@ -18,6 +18,7 @@ use crate::{
     clock::Now,
     logs::Ends,
     machine::{Life, Phase},
+    orders::Order,
     table::Former,
 };
 
@@ -30,6 +31,8 @@ pub(crate) struct Past {
     pub processes: Vec<Kept>,
     /// Runs that were to end.
     pub given_away: Vec<GivenAway>,
+    /// A signal was ending it.
+    pub is_ending: bool,
     /// No environment of the file has this number, nor a higher one.
     pub next_environment: u32,
     /// Bytes of its whole lines.
@@ -50,6 +53,8 @@ pub(crate) struct Kept {
     pub life: Life,
     pub birth: Option<u64>,
     pub log_ends: Option<Ends>,
+    /// What was asked of it and has not begun.
+    pub ordered: Option<Order>,
 }
 
 /// What is read of a first line before anything else: it must be understood by every version.
@@ -128,6 +133,8 @@ impl Past {
         let mut environments: HashMap<u32, Arc<Env>> = HashMap::new();
         let mut declared: BTreeMap<ProcessId, Declared> = BTreeMap::new();
         let mut lives = HashMap::new();
+        let mut orders: HashMap<ProcessId, Order> = HashMap::new();
+        let mut is_ending = false;
         let mut given_away = Vec::new();
         let mut next_id = header.as_ref().map_or(0, |header| header.next_id);
         let mut damaged = usize::from(header.is_none());
@@ -140,12 +147,17 @@ impl Past {
                     next_id = next_id.max(process.id.0.saturating_add(1));
                     declared.insert(process.id, process);
                 }
-                Some(Record::Life { id, life, birth, log_ends }) => {
+                Some(Record::Life { id, life, birth, log_ends, ordered }) => {
                     lives.insert(id, (*life, birth, log_ends));
+                    orders.remove(&id);
+                    orders.extend(ordered.map(|order| (id, order)));
                 }
+                Some(Record::Ordered { order, ids }) => orders.extend(ids.into_iter().map(|id| (id, order))),
+                Some(Record::Ending {}) => is_ending = true,
                 Some(Record::Forgotten { id }) => {
                     declared.remove(&id);
                     lives.remove(&id);
+                    orders.remove(&id);
                 }
                 Some(Record::GivenAway(given)) => given_away.push(given),
                 Some(Record::Header(_)) => damaged += 1,
@@ -183,13 +195,14 @@ impl Past {
                 life,
                 birth,
                 log_ends,
+                ordered: orders.remove(&id),
             });
         }
         let next_environment = environments.keys().max().map_or(0, |&last| last.saturating_add(1));
         let length = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end as u64 + 1);
         // Nobody knows which boot it was. Whether it was this one is seen on each run, by its pid and birth.
         let boot = header.map_or_else(boot_id, |header| header.boot);
-        let past = Self { boot, next_id, processes, given_away, next_environment, length };
+        let past = Self { boot, next_id, processes, given_away, is_ending, next_environment, length };
         Ok((Some(past).filter(|past| !is_headless || !past.processes.is_empty()), damaged))
     }
 }

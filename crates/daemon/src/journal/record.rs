@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     logs::Ends,
     machine::Life,
+    orders::Order,
     table::{Attached, Process},
 };
 
@@ -40,7 +41,14 @@ pub(super) enum Record {
         /// Where its logs ended then.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         log_ends: Option<Ends>,
+        /// What was asked of it and has not begun.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ordered: Option<Order>,
     },
+    /// Something was asked of processes that have not begun with it. The next [`Self::Life`] of each says whether it has.
+    Ordered { order: Order, ids: Vec<ProcessId> },
+    /// A signal ended the daemon, which had saved its list: what it forgets from here on is to come back with the machine.
+    Ending {},
     /// A process left the table.
     Forgotten { id: ProcessId },
     /// A reload gave a run away, which is to end.
@@ -126,7 +134,8 @@ impl Declared {
 impl Record {
     pub(super) fn life(process: &Process) -> Self {
         let (birth, log_ends) = (process.birth(), process.run.log_ends);
-        Self::Life { id: process.id, life: Box::new(process.life.clone()), birth, log_ends }
+        let ordered = process.ordered;
+        Self::Life { id: process.id, life: Box::new(process.life.clone()), birth, log_ends, ordered }
     }
 
     /// Appends the line to `lines`, with a sum: a bit that has flipped on the disk must not start another program.

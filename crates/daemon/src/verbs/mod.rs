@@ -23,6 +23,7 @@ use crate::{
     clock::Now,
     god::{God, refuse, reply},
     machine::Event,
+    orders::Order,
     table::{Replies, Waiter},
 };
 
@@ -53,11 +54,14 @@ impl God {
         self.arm_tick(id);
         self.rewatch(is_watched, Some(replies));
         self.emit(id, EventKind::Created);
+        let event = start.map(|cause| Event::Start(cause.into()));
+        if let Some(process) = self.table.get_mut(id) {
+            process.ordered = event.as_ref().and_then(Order::of);
+        }
         self.keep(id);
-        if let Some(cause) = start {
-            self.post(id, Event::Start(cause.into()));
-        } else {
-            self.settle(id);
+        match event {
+            Some(event) => self.post(id, event),
+            None => self.settle(id),
         }
         self.catch_up(&[id]);
         id
@@ -67,7 +71,7 @@ impl God {
     pub(crate) fn order(&mut self, id: ProcessId, event: Event, replies: &Replies) {
         if let Some(process) = self.table.get_mut(id) {
             process.waiters.push(Waiter { replies: replies.clone(), created: false });
-            self.post(id, event);
+            self.post_order(id, event);
         }
     }
 
