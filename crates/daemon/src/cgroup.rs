@@ -161,7 +161,7 @@ pub(crate) fn settle() -> Result<(), Unheld> {
 }
 
 /// What the unit does when its daemon has ended: where the daemon had moved by itself, systemd can put another into the
-/// group of the unit only when no limits hold below it. The next daemon sets them again ([`Group::of`]).
+/// group of the unit only when no limits hold below it. The next daemon sets them again (`Group::of`).
 pub fn make_way() -> io::Result<()> {
     let control = mine().filter(|control| control.ends_with(".control"));
     let unit = control.as_deref().and_then(Path::parent).filter(|unit| is_delegated(unit));

@@ -22,7 +22,7 @@ use nix::{
 use rpm_core::limits::{CoreSize, EachProcess};
 use serde::{Deserialize, Serialize};
 
-/// The hidden verb. It is followed by a [`Preparation`], the program and its argument vector.
+/// The hidden verb. It is followed by a `Preparation`, the program and its argument vector.
 pub const VERB: &str = "__exec";
 
 /// What has to be done first, as one argument in JSON.

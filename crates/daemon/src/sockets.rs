@@ -163,7 +163,7 @@ impl Sockets {
     }
 }
 
-/// The variables that tell a run what it was given; `LISTEN_PID` is set when its pid is known (see [`crate::launch`]).
+/// The variables that tell a run what it was given; `LISTEN_PID` is set when its pid is known (see [`crate::launch`](mod@crate::launch)).
 pub(crate) fn environment(app: &AppSpec) -> Vec<(&'static str, String)> {
     if app.listen.is_empty() {
         return Vec::new();

@@ -162,7 +162,7 @@ pub(crate) fn spawn(command: &Command<'_>) -> Result<i32, SpawnError> {
 }
 
 /// What to execute so that the program runs as the user and within the limits that `app` names, or knows that sockets are
-/// meant for it: this executable, which sees to that and executes the program (see [`crate::launch`]).
+/// meant for it: this executable, which sees to that and executes the program (see [`crate::launch`](mod@crate::launch)).
 fn launched(
     command: &Command<'_>,
     program: PathBuf,

@@ -19,7 +19,7 @@ use crate::{
 
 /// Runs a workflow with `act` and reads what came of it from its log.
 ///
-/// Secrets, variables and inputs are those of [`crate::run`]. `act` works in a copy of its own unless `in_place`.
+/// Secrets, variables and inputs are those of [`crate::run`](fn@crate::run). `act` works in a copy of its own unless `in_place`.
 pub fn run_with_act(
     workflow: &Workflow,
     options: &Options,

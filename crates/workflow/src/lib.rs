@@ -2,7 +2,7 @@
 //!
 //! A file goes forward only: text → a tree with places ([`rpm_ecosystem::parse_yaml`]) → `schema`, GitHub's own
 //! schema of workflow files, kept as data → `check`, what no schema can say (needs, cron, ids) → [`Workflow`].
-//! [`run`] takes it from there: `run::plan` puts jobs in order, `run::job` does the steps of one, and everything
+//! [`run`](fn@run) takes it from there: `run::plan` puts jobs in order, `run::job` does the steps of one, and everything
 //! that a `${{ }}` says is `expression`.
 //!
 //! What runs here and what does not is in `docs/workflow.md`.

@@ -96,7 +96,7 @@ pub(super) struct Declared {
     pub former: Option<Before>,
 }
 
-/// [`Former`] with the number of its environment.
+/// [`crate::table::Former`] with the number of its environment.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Before {
     pub app: Arc<AppSpec>,
