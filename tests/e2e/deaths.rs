@@ -176,3 +176,48 @@ fn while_ticks_are_made_up_for_each_is_followed_once() {
     assert_eq!(ran(), [1; APPS]);
     rpm.ok("kill");
 }
+
+#[test]
+fn a_task_that_ended_before_the_next_daemon_looks_runs_once() {
+    let rpm = Rpm::new();
+    // Longer than all that the daemon writes beside its journal.
+    let fill = "x".repeat(40000);
+    rpm.script("task.sh", "echo ran");
+    rpm.write(
+        "task.json",
+        &format!(
+            r#"{{"apps": [{{"name": "task", "script": "task.sh", "autorestart": false, "cron_restart": "0 0 1 1 *",
+                "env": {{"FILL": "{fill}"}}}}]}}"#
+        ),
+    );
+    rpm.ok("start task.json");
+    rpm.wait_status("task", "stopped");
+    let ran = || rpm.log("task-out").lines().count();
+    let mut runs = ran();
+    let mut deaths = 0;
+    for place in 0.. {
+        let first = rpm.daemon().unwrap();
+        let doomed = Doomed::new(first, journal_of(&rpm, journal_size(&rpm) + place * 50));
+        let is_done = rpm.run("start task").code == Some(0);
+        drop(doomed);
+        if is_done && rpm.daemon() == Some(first) {
+            rpm.wait_status("task", "stopped");
+            assert!(deaths >= 5, "it died at {deaths} places only");
+            break;
+        }
+        rpm.wait_daemon_gone(first);
+        // What it had started ends before the next daemon looks.
+        wait_until("the end of the task", || rpm.children().is_empty());
+        let text = fs::read_to_string(rpm.home().join("state/journal")).unwrap();
+        let was_asked = text.lines().any(|line| line.starts_with("{\"ordered\"") && line.contains("\"sum\""));
+        rpm.ok("ping");
+        rpm.wait_where("task", "its end", |entry| entry.status() == "stopped" && rpm.children().is_empty());
+        rpm.ok("list");
+        runs += usize::from(was_asked);
+        deaths += usize::from(was_asked);
+        assert_eq!(ran(), runs, "at place {place}");
+        let marks = fs::read_dir(rpm.home().join("state/begun")).map_or(0, Iterator::count);
+        assert_eq!(marks, 0);
+    }
+    rpm.ok("kill");
+}

@@ -110,6 +110,11 @@ impl Home {
         self.state_dir().join("ticks")
     }
 
+    /// Marks of tasks whose run has begun and is not in the journal yet.
+    pub fn begun(&self) -> PathBuf {
+        self.state_dir().join("begun")
+    }
+
     /// What the daemon's successor goes on from if it dies. Not there after an end in good order.
     pub fn journal(&self) -> PathBuf {
         self.state_dir().join("journal")

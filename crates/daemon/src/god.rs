@@ -38,6 +38,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     alarm::Alarm,
+    begun::Begun,
     clock::Now,
     code,
     descriptors::{Limit, Reserve},
@@ -160,6 +161,7 @@ pub(crate) struct God {
     pub(crate) home: Home,
     pub(crate) table: Table,
     pub(super) journal: Journal,
+    begun: Begun,
     /// What must stay open for whoever takes this daemon's place.
     lifeline: Lifeline,
     /// Somebody is about to.
@@ -243,6 +245,7 @@ impl God {
             new_version: Default::default(),
             seen: Seen::load(home.ticks()),
             fired: Vec::new(),
+            begun: Begun::new(&home),
             home,
             table: Table::default(),
             journal,
@@ -387,6 +390,9 @@ impl God {
 
     fn rewrite_journal(&mut self) {
         self.journal.rewrite(self.table.next_id(), self.table.iter(), self.table.given_away());
+        if self.journal.is_complete() {
+            self.begun.retain_starting(self.table.iter());
+        }
     }
 
     /// Queues an event for one process.
@@ -421,6 +427,7 @@ impl God {
         let mut next = Some(event);
         while let Some(event) = next.take() {
             let Some(process) = self.table.get_mut(id) else { return };
+            let has_begun = matches!(event, Event::Spawned { .. }) && Begun::marks(&process.spec);
             process.ordered.take_if(|order| order.is_met_by(&event));
             let before = process.life.error.is_some();
             let effects = process.life.step(&process.policy, event, Now::read());
@@ -444,6 +451,9 @@ impl God {
                     self.journal.forget(id);
                 } else {
                     self.journal.keep(process);
+                    if has_begun && self.journal.is_complete() {
+                        self.begun.remove(id);
+                    }
                 }
             }
             for effect in effects {

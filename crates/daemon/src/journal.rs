@@ -185,6 +185,11 @@ impl Journal {
         }
     }
 
+    /// Whether the file has all that it should.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.shortfall.is_none()
+    }
+
     /// Names the boot of this system: pids of another mean nothing.
     pub(crate) fn boot(&self) -> &str {
         &self.boot

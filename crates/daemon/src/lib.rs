@@ -4,6 +4,7 @@
 //! pure life of one process, and the rest carries out what the machine decides.
 
 mod alarm;
+mod begun;
 mod cgroup;
 mod checkup;
 mod child_env;

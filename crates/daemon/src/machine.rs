@@ -152,6 +152,11 @@ pub(crate) struct Run {
     pub why: Why,
 }
 
+impl Run {
+    /// The pid of a run of which nothing but that it has begun is known; the kernel gives it to no process.
+    pub(crate) const UNKNOWN: i32 = i32::MAX;
+}
+
 /// Where a process is. What is true only there is held only there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -17,8 +17,9 @@ use std::{
 
 use nix::{
     errno::Errno,
+    fcntl::OFlag,
     spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn},
-    sys::signal::SigSet,
+    sys::{signal::SigSet, stat::Mode},
     unistd::{AccessFlags, access},
 };
 use rpm_core::{AppSpec, Env, Interpreter, name::printable};
@@ -47,6 +48,8 @@ pub(crate) struct Command<'a> {
     pub channel: Option<OwnedFd>,
     /// How many files it may have open.
     pub limit: Limit,
+    /// A file that the child makes before it executes anything.
+    pub mark: Option<CString>,
     /// The directory of the control group that holds it to its limits.
     pub group: Option<&'a Path>,
 }
@@ -132,6 +135,12 @@ pub(crate) fn spawn(command: &Command<'_>) -> Result<i32, SpawnError> {
     let system = |what| move |errno| (what, errno);
     let outcome = (|| {
         let mut actions = PosixSpawnFileActions::init().map_err(system("preparing"))?;
+        if let Some(mark) = &command.mark {
+            // What becomes standard input next takes the place of its descriptor.
+            let (flags, mode) =
+                (OFlag::O_CREAT | OFlag::O_WRONLY | OFlag::O_NOFOLLOW, Mode::S_IRUSR | Mode::S_IWUSR);
+            actions.add_open(0, mark.as_c_str(), flags, mode).map_err(system("preparing"))?;
+        }
         for (fd, target) in [(&command.stdin, 0), (&command.stdout, 1), (&command.stderr, 2)]
             .into_iter()
             .chain(handed.iter().zip(FIRST_HANDED..))
@@ -250,6 +259,7 @@ mod tests {
             sockets: Vec::new(),
             channel: None,
             limit: Limit::raise(None),
+            mark: None,
             group: None,
         };
         let pid = spawn(&command)?;

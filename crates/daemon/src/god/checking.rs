@@ -296,6 +296,7 @@ impl God {
             sockets: Vec::new(),
             channel: None,
             limit: self.limit,
+            mark: None,
             group: None,
         })
         .map_err(|error| failed(&error))?;

@@ -142,6 +142,15 @@ impl God {
             self.feed(id, Event::Found { pid: stat.pid, started: Now::of_birth(stat.start) });
             return Ok(());
         }
+        if phase == Phase::Starting
+            && let Some(started) = self.begun.when(id)
+        {
+            // At once, as above.
+            let pid = Run::UNKNOWN;
+            self.feed(id, Event::Found { pid, started });
+            self.post(id, Event::Exited { pid, exit: Exit::Unknown });
+            return Ok(());
+        }
         let Some(process) = self.table.get_mut(id) else { return Ok(()) };
         // No run of a reload is left: the phase must not go on naming one that nothing watches.
         if let Phase::Replacing { old, .. } = phase {

@@ -17,6 +17,7 @@ use rpm_core::{AppSpec, Home, ProcessId, Ready, process::Told};
 
 use super::God;
 use crate::{
+    begun::Begun,
     cgroup::Group,
     child_env::{self, Facts},
     descriptors,
@@ -96,7 +97,12 @@ impl God {
                 }
                 Event::Spawned { pid }
             }
-            Err(error) => Event::SpawnFailed { reason: error.to_string(), is_shortage: error.is_shortage() },
+            Err(error) => {
+                if self.table.get(id).is_some_and(|process| Begun::marks(&process.spec)) {
+                    self.begun.remove(id);
+                }
+                Event::SpawnFailed { reason: error.to_string(), is_shortage: error.is_shortage() }
+            }
         }
     }
 
@@ -179,6 +185,7 @@ impl God {
             sockets,
             channel: theirs,
             limit: self.limit,
+            mark: Begun::marks(spec).then(|| self.begun.prepare(id)).flatten(),
             group: confinement.group().map(Group::path),
         })?;
         let delay = if is_second { process.policy.min_uptime } else { 0 };
