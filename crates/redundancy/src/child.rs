@@ -173,7 +173,7 @@ mod tests {
         run(Command::new("sh").args(["-c", script]), Limits { time, memory }, &stop).unwrap()
     }
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     #[test]
     fn what_it_said_and_how_it_ended_is_told() {

@@ -78,7 +78,7 @@ mod tests {
         let stop = Stop::on_signals().unwrap();
         assert!(!stop.is_due());
         nix::sys::signal::raise(nix::sys::signal::Signal::SIGHUP).unwrap();
-        assert!(stop.wait(Duration::from_secs(60)));
+        assert!(stop.wait(Duration::from_mins(1)));
         assert!(stop.is_due(), "it stays due");
     }
 }

@@ -27,7 +27,7 @@ const LINE: usize = 100;
 const BUFFER: usize = 4096;
 
 /// How long the writer may take to come up, and to write.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// The files by which a writer in another process is told to begin, and tells its speed.
 #[derive(Clone, Debug)]

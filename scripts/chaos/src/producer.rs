@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How long it may take until the last line has arrived, once it was written.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Milliseconds that a daemon lives at most.
 const LIFE: usize = 300;

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How long a verb may take before it is said to hang.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// The variable that every process of a world inherits, with the world's directory.
 pub(crate) const WORLD: &str = "CHAOS_WORLD";

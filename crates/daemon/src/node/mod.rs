@@ -45,7 +45,7 @@ pub(crate) const VARIABLE: &str = "NODE_UNIQUE_ID";
 const PRELOAD: &str = include_str!("preload.cjs");
 
 /// How long a worker may leave a connection unanswered before it is given up.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One worker of an app: one run of one of its processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -167,7 +167,7 @@ fn ask(port: u16) -> impl FnOnce() -> String {
     }
 }
 
-const LONG: Duration = Duration::from_secs(600);
+const LONG: Duration = Duration::from_mins(10);
 
 #[test]
 fn connections_go_round_and_what_is_told_arrives() {
