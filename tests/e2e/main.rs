@@ -19,6 +19,8 @@ mod examples;
 mod foreground;
 mod health;
 mod history;
+mod homes;
+mod leftovers;
 mod limits;
 mod log_files;
 mod monit;

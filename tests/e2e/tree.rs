@@ -53,8 +53,19 @@ fn delete_and_kill_end_every_descendant() {
 }
 
 #[test]
-fn what_a_crash_left_behind_ends_with_the_next_stop() {
+fn what_a_crash_left_behind_ends_before_the_next_run() {
     let rpm = Rpm::new();
+    let before = family(&rpm, "");
+    kill(Pid::from_raw(rpm.entry("family").pid()), Signal::SIGKILL).unwrap();
+    rpm.wait_where("family", "restarted", |entry| entry.restarts() == 1 && entry.status() == "online");
+    assert!(rpm.children().is_disjoint(&before));
+    rpm.ok("stop family");
+    assert!(rpm.children().is_empty());
+}
+
+#[test]
+fn as_pm2_what_a_crash_left_behind_ends_with_the_next_stop() {
+    let rpm = Rpm::pm2();
     let before = family(&rpm, "");
     kill(Pid::from_raw(rpm.entry("family").pid()), Signal::SIGKILL).unwrap();
     rpm.wait_where("family", "restarted", |entry| entry.restarts() == 1 && entry.status() == "online");

@@ -33,6 +33,7 @@ pub struct Rpm {
     directory: TempDir,
     mark: Mark,
     aftermath: Duration,
+    program: PathBuf,
 }
 
 impl Default for Rpm {
@@ -52,7 +53,15 @@ impl Rpm {
             symlink(app.path(), work.join(app.file_name())).expect("the directory is ours");
         }
         let mark = Mark::new(directory.path());
-        Self { directory, mark, aftermath: AFTERMATH }
+        Self { directory, mark, aftermath: AFTERMATH, program: executable().to_owned() }
+    }
+
+    /// The same, called as `pm2`.
+    pub fn pm2() -> Self {
+        let mut rpm = Self::new();
+        rpm.program = rpm.directory.path().join("pm2");
+        symlink(executable(), &rpm.program).expect("the directory is ours");
+        rpm
     }
 
     /// The daemon's home. It is for the daemon to create.
@@ -104,7 +113,7 @@ impl Rpm {
     /// `rpm` with these arguments: in the working directory, with nothing of this process's environment but
     /// `PATH`, and with standard input empty.
     pub fn command(&self, words: impl Words) -> Command {
-        let mut command = Command::new(executable());
+        let mut command = Command::new(&self.program);
         self.prepare(&mut command);
         command.args(words.words());
         command
@@ -114,12 +123,15 @@ impl Rpm {
     pub fn command_under(&self, program: &str, args: &[&str], words: impl Words) -> Command {
         let mut command = Command::new(program);
         self.prepare(&mut command);
-        command.args(args).arg(executable()).args(words.words());
+        command.args(args).arg(&self.program).args(words.words());
         command
     }
 
     fn prepare(&self, command: &mut Command) {
         command.env_clear().current_dir(self.dir());
+        if self.program.ends_with("pm2") {
+            command.env("PM2_HOME", self.home());
+        }
         // LLVM_PROFILE_FILE: where an executable built for coverage writes.
         for name in ["PATH", "LLVM_PROFILE_FILE"] {
             if let Some(value) = std::env::var_os(name) {

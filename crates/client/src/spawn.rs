@@ -21,7 +21,7 @@ use nix::{
     unistd::pipe2,
 };
 use rpm_core::{
-    Home,
+    Home, ProcessId,
     protocol::{DAEMON_VERB, NOTIFY_SOCKET},
 };
 
@@ -137,8 +137,11 @@ fn spawn(home: &Home) -> Result<(), SpawnError> {
         .arg(DAEMON_VERB)
         .env(home.persona().home_variable(), home.root())
         .env(READY_FD, theirs.as_raw_fd().to_string())
-        // It is no part of the service that this may have been started by.
+        // It is no part of the service that this may have been started by, and none of the app that may have called this:
+        // it would end with that.
         .env_remove(NOTIFY_SOCKET)
+        .env_remove(Home::ID_VARIABLE)
+        .env_remove(ProcessId::VARIABLE)
         // A daemon must not hold the directory in which it happened to be started.
         .current_dir("/")
         .stdin(Stdio::null())

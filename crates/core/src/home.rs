@@ -105,6 +105,14 @@ impl Home {
         self.root.join("state")
     }
 
+    /// The variable that has the number of the home in the environment of all that its daemon starts.
+    pub const ID_VARIABLE: &str = "RPM_HOME_ID";
+
+    /// The number of this home, and where it was.
+    pub fn identity(&self) -> PathBuf {
+        self.state_dir().join("home")
+    }
+
     /// Which ticks of schedules were seen.
     pub fn ticks(&self) -> PathBuf {
         self.state_dir().join("ticks")

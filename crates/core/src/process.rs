@@ -12,6 +12,11 @@ use crate::{AppSpec, Bytes, Env, ExecMode, HealthReport, HealthState, Status, Wh
 #[serde(transparent)]
 pub struct ProcessId(pub u32);
 
+impl ProcessId {
+    /// PM2's variable with the number of a process, in the environment of its whole tree.
+    pub const VARIABLE: &str = "pm_id";
+}
+
 impl From<u32> for ProcessId {
     fn from(id: u32) -> Self {
         Self(id)

@@ -2,8 +2,13 @@
 
 use rpm_core::{AppSpec, Env, Home, Interpreter, ProcessId};
 
+use crate::identity::Identity;
+
 /// The variable with the number of a process.
-const ID: &str = "pm_id";
+const ID: &str = ProcessId::VARIABLE;
+
+/// The variable with the number of the home ([`crate::identity`]).
+pub(crate) const HOME_ID: &str = Home::ID_VARIABLE;
 
 /// The variable with the number of restarts.
 pub(crate) const RESTARTS: &str = "restart_time";
@@ -11,6 +16,7 @@ pub(crate) const RESTARTS: &str = "restart_time";
 /// What the daemon knows of a process when it starts it.
 pub(crate) struct Facts<'a> {
     pub home: &'a Home,
+    pub identity: &'a Identity,
     pub id: ProcessId,
     pub instance: u32,
     pub unique_id: &'a str,
@@ -70,7 +76,7 @@ pub(crate) fn compose(base: &Env, app: &AppSpec, resolved: Option<&Env>, facts: 
     if let (Some(name), Some(value)) = (&app.increment_var, facts.increment) {
         env.set(&**name, value.to_string());
     }
-    for mark in marks(facts.home, facts.id) {
+    for mark in [home_mark(facts.home), facts.identity.mark().to_owned(), format!("{ID}={}", facts.id)] {
         if let Some((name, value)) = mark.split_once('=') {
             env.set(name, value);
         }
@@ -78,22 +84,12 @@ pub(crate) fn compose(base: &Env, app: &AppSpec, resolved: Option<&Env>, facts: 
     env
 }
 
-/// The entries that tell whose child a process is: it, and all that it starts, inherit them.
-pub(crate) fn marks(home: &Home, id: ProcessId) -> [String; 2] {
-    [home_mark(home), format!("{ID}={id}")]
-}
-
-/// The entry that tells with which number of restarts a run of a process began.
-pub(crate) fn run_mark(restart_time: u32) -> String {
-    format!("{RESTARTS}={restart_time}")
-}
-
-/// The number in such an entry.
+/// The number in an entry that tells with which number of restarts a run of a process began.
 pub(crate) fn restarts_of_mark(entry: &[u8]) -> Option<u32> {
     std::str::from_utf8(entry).ok()?.strip_prefix(RESTARTS)?.strip_prefix('=')?.parse().ok()
 }
 
-/// The entry that tells of which home a process is.
+/// The entry that tells where the home is; programs in it find their daemon by it.
 pub(crate) fn home_mark(home: &Home) -> String {
     format!("{}={}", home.persona().home_variable(), home.root().display())
 }
@@ -125,6 +121,7 @@ mod tests {
         let home = Home::new("/h".into(), Persona::Rpm);
         let facts = Facts {
             home: &home,
+            identity: &Identity::test(&home),
             id: 4.into(),
             instance: 2,
             unique_id: "u",
@@ -138,6 +135,7 @@ mod tests {
             ("B", "declared"),
             ("pm_id", "4"),
             ("RPM_HOME", "/h"),
+            ("RPM_HOME_ID", "test"),
             ("NODE_APP_INSTANCE", "2"),
             ("restart_time", "7"),
             ("PYTHONUNBUFFERED", "1"),

@@ -10,6 +10,7 @@ mod gate;
 mod hear;
 mod history;
 mod inform;
+mod leftovers;
 mod limits;
 mod recover;
 mod reloading;
@@ -44,6 +45,7 @@ use crate::{
     descriptors::{Limit, Reserve},
     handover::{Handover, Lifeline},
     history::History,
+    identity::Identity,
     ipc::Received,
     journal::{GivenAway, Journal, Past},
     logs::Pumping,
@@ -70,8 +72,8 @@ use crate::{
 };
 
 use self::{
-    checking::Checks, depending::Dependents, history::Unread, reloading::Rolling, rotating::Rotator,
-    waiting::Waiting,
+    checking::Checks, depending::Dependents, history::Unread, leftovers::Leftovers, reloading::Rolling,
+    rotating::Rotator, waiting::Waiting,
 };
 
 /// How long the queue is worked on before the inputs are looked at again.
@@ -124,7 +126,7 @@ impl Look {
         Ok(self.orphans.get().map_or(&[], Vec::as_slice))
     }
 
-    fn strays(&self, home: &Home) -> io::Result<&Strays> {
+    fn strays(&self, home: &Identity) -> io::Result<&Strays> {
         if self.strays.get().is_none() {
             let began = Instant::now();
             let found = Strays::look(home)?;
@@ -145,6 +147,7 @@ struct Gone {
 
 /// What a daemon begins with.
 pub(crate) struct Inheritance {
+    pub identity: Identity,
     pub lifeline: Lifeline,
     pub journal: Journal,
     /// What one that died, or was replaced by this, has noted.
@@ -159,6 +162,7 @@ pub(crate) struct Inheritance {
 /// The daemon.
 pub(crate) struct God {
     pub(crate) home: Home,
+    pub(crate) identity: Identity,
     pub(crate) table: Table,
     pub(super) journal: Journal,
     begun: Begun,
@@ -188,6 +192,8 @@ pub(crate) struct God {
     /// When memory is next held against the limits, on the monotonic clock; `None` while nothing has a limit.
     next_check: Option<u64>,
     kinship: Option<Look>,
+    /// When ends of processes were last heard of.
+    reaped: Instant,
     reserve: Reserve,
     /// How many files may be open.
     limit: Limit,
@@ -210,6 +216,7 @@ pub(crate) struct God {
     watcher: Watcher,
     rotator: Rotator,
     pumping: Pumping,
+    leftovers: Leftovers,
     history: History,
     /// Runs whose last words are still to be read.
     unread: Vec<Unread>,
@@ -228,7 +235,7 @@ impl God {
         mut calls: mpsc::Receiver<Call>,
         ready: impl FnOnce(),
     ) -> io::Result<Vec<Replies>> {
-        let Inheritance { lifeline, journal, past, handover, limit, traffic } = inheritance;
+        let Inheritance { identity, lifeline, journal, past, handover, limit, traffic } = inheritance;
         let requests = Arc::clone(&traffic);
         let mut signals = OsSignals::new()?;
         let mut alarm = Alarm::new()?;
@@ -247,6 +254,7 @@ impl God {
             fired: Vec::new(),
             begun: Begun::new(&home),
             home,
+            identity,
             table: Table::default(),
             journal,
             lifeline,
@@ -262,6 +270,7 @@ impl God {
             meter: Meter::new(),
             next_check: None,
             kinship: None,
+            reaped: Instant::now(),
             reserve: Reserve::default(),
             limit,
             subscribers: Vec::new(),
@@ -276,6 +285,7 @@ impl God {
             watcher: Watcher::new(changes),
             rotator,
             pumping: Pumping::new(),
+            leftovers: Leftovers::default(),
             ending: None,
         };
         god.begin(past, handover)?;
@@ -291,6 +301,7 @@ impl God {
                 && god.queue.is_empty()
                 && let Some(waiting) = god.ending.take()
             {
+                god.leftovers.end().await;
                 god.pumping.end().await;
                 god.journal.close();
                 return Ok(waiting);
@@ -506,6 +517,7 @@ impl God {
 
     /// Takes in the children that have ended.
     fn reap(&mut self) {
+        self.reaped = Instant::now();
         let mut stopped = Vec::new();
         for (pid, exit, used) in reap::ended_children() {
             // Others are orphans of some tree, and only had to be taken in.
@@ -541,13 +553,21 @@ impl God {
         }
         // A worker that an earlier daemon started ends because its channel to that daemon has.
         let is_bereft = process.run.adopted.is_some() && process.spec.is_cluster();
-        self.post(id, if is_bereft { Event::Bereft { pid, exit } } else { Event::Exited { pid, exit } });
+        let event = if is_bereft {
+            Event::Bereft { pid, exit }
+        } else if self.leaves_others(id, pid, exit) {
+            Event::Left { pid, exit }
+        } else {
+            Event::Exited { pid, exit }
+        };
+        self.post(id, event);
         None
     }
 
     /// Takes in the ends of all processes that are no children and are known to have ended: one look at `/proc` then
     /// serves the stops of all of them.
     fn have_gone(&mut self, first: Gone, inbox: &mut mpsc::UnboundedReceiver<Gone>) {
+        self.reaped = Instant::now();
         let mut stopped = Vec::new();
         let mut next = Some(first);
         while let Some(gone) = next {
@@ -608,6 +628,7 @@ impl God {
         let ids: Vec<_> = self.table.iter().map(|process| process.id).collect();
         for &id in &ids {
             self.hurry_retired(id);
+            self.sweep(id);
         }
         self.unwind(&ids, &Event::Delete, None);
     }

@@ -20,6 +20,7 @@ pub mod fuzzing;
 mod god;
 mod handover;
 mod history;
+mod identity;
 mod inherited;
 mod inotify;
 mod ipc;

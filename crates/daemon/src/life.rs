@@ -30,6 +30,7 @@ use crate::{
     descriptors::Limit,
     god::{God, Inheritance},
     handover::{Handover, Lifeline},
+    identity::{Identity, Origin},
     journal::{Journal, JournalError},
     logs::repair_cut,
     server, service,
@@ -119,6 +120,10 @@ fn live(home: &Home, handover: Option<Handover>, ready: &mut Option<Readiness>) 
             home.cut_plan().display()
         );
     }
+    let (identity, origin) = Identity::establish(home).map_err(at(&home.identity()))?;
+    if let Origin::CopyOf(first) = origin {
+        set_aside(home, &first)?;
+    }
     let (journal, past) = Journal::open(home)?;
     // Orphans of our trees come to us, so that a stop can find them and no zombie is left.
     if let Err(errno) = prctl::set_child_subreaper(true) {
@@ -146,7 +151,7 @@ fn live(home: &Home, handover: Option<Handover>, ready: &mut Option<Readiness>) 
                 ready.say("ready");
             }
         };
-        let inheritance = Inheritance { lifeline, journal, past, handover, limit, traffic };
+        let inheritance = Inheritance { identity, lifeline, journal, past, handover, limit, traffic };
         let waiting = God::run(home.clone(), inheritance, inbox, is_ready).await?;
         server.abort();
         let _ = fs::remove_file(home.socket());
@@ -160,6 +165,24 @@ fn live(home: &Home, handover: Option<Handover>, ready: &mut Option<Readiness>) 
         }
         Ok(())
     })
+}
+
+/// Puts the journal of a home that is a copy out of the way: what it names are processes of the first one.
+fn set_aside(home: &Home, first: &Path) -> Result<(), DaemonError> {
+    let journal = home.journal();
+    let copied = journal.with_extension("copied");
+    match fs::rename(&journal, &copied) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        renamed => renamed.map_err(at(&journal))?,
+    }
+    tracing::warn!(
+        "{} is a copy of {}, whose processes stay with that: nothing was taken over, and `resurrect` starts what was saved \
+         (what the daemon there knew lies in {})",
+        home.root().display(),
+        first.display(),
+        copied.display()
+    );
+    Ok(())
 }
 
 /// Makes a directory for files of apps. The persona `rpm` closes it to other users, even where it is there already.

@@ -208,6 +208,11 @@ pub(crate) enum Then {
     Forget,
     /// It ran longer than it may: it has failed.
     Fail,
+    /// What its end calls for: its main process had ended by itself, at this time, and left others.
+    Ended {
+        exit: Exit,
+        at: Now,
+    },
 }
 
 /// What happened.
@@ -257,6 +262,11 @@ pub(crate) enum Event {
     Retired,
     /// The child ended; of one that is being stopped, the whole tree did.
     Exited {
+        pid: i32,
+        exit: Exit,
+    },
+    /// The child ended by itself, and left others that are to end with the run.
+    Left {
         pid: i32,
         exit: Exit,
     },
@@ -412,7 +422,7 @@ impl Life {
             | Phase::Replacing { .. }
             | Phase::Waiting => true,
             Phase::Draining { then, .. } | Phase::Stopping { then, .. } => {
-                matches!(then, Then::Start { .. } | Then::Fail)
+                matches!(then, Then::Start { .. } | Then::Fail | Then::Ended { .. })
             }
             // A failed app is tried again after a resurrect, as in PM2.
             Phase::Errored => true,
@@ -478,7 +488,9 @@ impl Life {
                     Overlap::Queue => self.owe(why, now),
                 },
                 // One that has failed is on its way to rest, or to another try.
-                Phase::Stopping { then: Then::Fail, .. } if policy.overlap != Overlap::Skip => {
+                Phase::Stopping { then: Then::Fail | Then::Ended { .. }, .. }
+                    if policy.overlap != Overlap::Skip =>
+                {
                     self.owe(why, now)
                 }
                 // A start that is under way is this tick's; a stop that somebody asked for wins.
@@ -601,6 +613,13 @@ impl Life {
                     ]
                 }
                 // A late word about an older run.
+                _ => vec![],
+            },
+            Event::Left { pid, exit } => match self.phase {
+                Phase::Launching(run) | Phase::Online(run) if run.pid == pid => {
+                    self.begin_stop(run, Then::Ended { exit, at: now }, policy, now)
+                }
+                // Its end is awaited with that of the others.
                 _ => vec![],
             },
             Event::Reached { pid, stage } => self.reached(pid, stage, policy, now),
@@ -847,7 +866,7 @@ impl Life {
     /// Changes what follows a stop that is under way. A delete cannot be taken back, and a counted restart stays
     /// counted.
     fn divert(&mut self, next: Then) -> Vec<Effect> {
-        if let Phase::Stopping { then: then @ (Then::Rest | Then::Fail), .. }
+        if let Phase::Stopping { then: then @ (Then::Rest | Then::Fail | Then::Ended { .. }), .. }
         | Phase::Draining { then: then @ Then::Rest, .. } = &mut self.phase
         {
             *then = next;
@@ -856,28 +875,34 @@ impl Life {
     }
 
     fn after_stop(&mut self, run: Run, then: Then, exit: Exit, policy: &Policy, now: Now) -> Vec<Effect> {
+        if let Then::Ended { exit, at } = then {
+            // How long it was up is counted to the end of its main process.
+            return self.after_exit(run, exit, policy, at);
+        }
         self.exit = Some(exit);
         self.error = None;
-        let (next, asked_by) = match then {
-            Then::Rest => (Next::Stopped, None),
-            Then::Forget => (Next::Deleted, None),
-            Then::Start { why, .. } => (Next::Restarted, Some(why.cause)),
-            Then::Fail => (Next::Rests, Some(Cause::Timeout)),
-        };
-        let ended = Ended { run: Some(run), why: run.why, exit: Some(exit), next, asked_by };
+        let ended = |next, asked_by| Ended { run: Some(run), why: run.why, exit: Some(exit), next, asked_by };
+        let over = |next, asked_by| Effect::Ended(ended(next, asked_by));
         let mut effects = vec![Effect::Disarm, Effect::Emit(EventKind::Exit(exit))];
-        if then != Then::Fail {
-            effects.push(Effect::Ended(ended));
-        }
         match then {
+            // Seen to above.
+            Then::Ended { .. } => {}
             Then::Fail => {
                 let limit = policy.task.as_ref().and_then(|task| task.timeout).unwrap_or_default();
                 let reason = format!("it ran longer than {limit} ms (task_timeout)");
+                let ended = ended(Next::Rests, Some(Cause::Timeout));
                 effects.extend(self.conclude(ended, Some(reason), policy, now));
             }
-            Then::Rest => effects.extend(self.rest()),
-            Then::Forget => effects.extend(self.forget()),
+            Then::Rest => {
+                effects.push(over(Next::Stopped, None));
+                effects.extend(self.rest());
+            }
+            Then::Forget => {
+                effects.push(over(Next::Deleted, None));
+                effects.extend(self.forget());
+            }
             Then::Start { counted, why } => {
+                effects.push(over(Next::Restarted, Some(why.cause)));
                 self.restart_time += u32::from(counted);
                 effects.extend(self.start_afresh(why, policy, now));
             }

@@ -184,16 +184,10 @@ fn listed_children(pid: i32) -> io::Result<Option<Vec<i32>>> {
     Ok((lists > 0).then_some(children))
 }
 
-/// Whether the environment that `pid` was started with holds each of these `NAME=value` entries. What this user may not
-/// look into does not.
-pub(crate) fn environ_has(pid: i32, entries: &[String]) -> io::Result<bool> {
-    match fs::read(format!("/proc/{pid}/environ")) {
-        Ok(environ) => Ok(entries
-            .iter()
-            .all(|entry| environ.split(|&b| b == 0).any(|variable| variable == entry.as_bytes()))),
-        Err(error) if is_shortage(&error) => Err(error),
-        Err(_) => Ok(false),
-    }
+/// The environment that `pid` was started with, as `NAME=value` entries with a NUL behind each; `None` if this user may not
+/// look into it, or it has gone. The error is that this cannot be said.
+pub(crate) fn environ(pid: i32) -> io::Result<Option<Vec<u8>>> {
+    unless_gone(fs::read(format!("/proc/{pid}/environ")))
 }
 
 /// What was read of a process; `None` if it has gone, before it was read or meanwhile.
@@ -218,14 +212,13 @@ fn user_in_status(status: &[u8]) -> Option<u32> {
     std::str::from_utf8(line).ok()?.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// The environment that `pid` was started with; what is not Unicode is left out.
-pub(crate) fn environment(pid: i32) -> Option<Env> {
-    let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
+/// The variables of an environment as [`environ`] gives it; what is not Unicode is left out.
+pub(crate) fn variables(environ: &[u8]) -> Env {
     let variable = |entry: &[u8]| {
         let (name, value) = std::str::from_utf8(entry).ok()?.split_once('=')?;
         Some((name.to_owned(), value.to_owned()))
     };
-    Some(environ.split(|&byte| byte == 0).filter_map(variable).collect())
+    environ.split(|&byte| byte == 0).filter_map(variable).collect()
 }
 
 /// A variable of the environment that `pid` was started with.

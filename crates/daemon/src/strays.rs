@@ -1,13 +1,13 @@
 //! Processes of this home that are no children of this daemon: an earlier daemon started them, or their ancestors.
 
-use std::{collections::HashMap, fs, io};
+use std::{collections::HashMap, io};
 
-use rpm_core::{Home, ProcessId};
+use rpm_core::ProcessId;
 
 use crate::{
     child_env,
-    descriptors::is_shortage,
-    procfs::{Snapshot, Stat, real_user},
+    identity::Identity,
+    procfs::{Snapshot, Stat, environ, real_user},
 };
 
 /// Who bears this home's marks, by the process that they name.
@@ -37,8 +37,7 @@ impl Stray {
 impl Strays {
     /// Reads the environment of each live process that this user may look into. Children of this daemon are left
     /// out: they are found faster.
-    pub(crate) fn look(home: &Home) -> io::Result<Self> {
-        let home_mark = child_env::home_mark(home);
+    pub(crate) fn look(home: &Identity) -> io::Result<Self> {
         let mut by_id: HashMap<_, Vec<_>> = HashMap::new();
         let me = std::process::id() as i32;
         for stat in Snapshot::take()?.into_stats() {
@@ -46,13 +45,9 @@ impl Strays {
                 continue;
             }
             // Kernel threads have none, and those of other users cannot be read.
-            let environ = match fs::read(format!("/proc/{}/environ", stat.pid)) {
-                Ok(environ) => environ,
-                Err(error) if is_shortage(&error) => return Err(error),
-                Err(_) => continue,
-            };
+            let Some(environ) = environ(stat.pid)? else { continue };
             let mut variables = environ.split(|&byte| byte == 0);
-            if variables.clone().any(|variable| variable == home_mark.as_bytes())
+            if home.is_in(&environ)
                 && let Some(id) = variables.clone().find_map(child_env::id_of_mark)
             {
                 let restarts = variables.find_map(child_env::restarts_of_mark);
@@ -64,7 +59,7 @@ impl Strays {
     }
 
     /// What a look found, or finds now if there was none yet.
-    pub(crate) fn once<'a>(looked: &'a mut Option<Self>, home: &Home) -> io::Result<&'a Self> {
+    pub(crate) fn once<'a>(looked: &'a mut Option<Self>, home: &Identity) -> io::Result<&'a Self> {
         let strays = match looked.take() {
             Some(strays) => strays,
             None => Self::look(home)?,

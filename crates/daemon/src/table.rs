@@ -110,6 +110,8 @@ pub(crate) struct Former {
 pub(crate) struct Attached {
     /// Its number among the runs of its process.
     pub number: u64,
+    /// The pid of its main process, alive or not, if this daemon has seen it.
+    pub pid: Option<i32>,
     /// When it began, in clock ticks since boot: with its pid, its identity.
     pub birth: Option<u64>,
     /// Where its logs ended when it began.
@@ -161,6 +163,11 @@ pub(crate) struct Waiter {
 }
 
 impl Process {
+    /// Whether its main process has ended while others of its tree are still to end.
+    pub(crate) fn is_headless(&self) -> bool {
+        self.stopping.as_ref().is_some_and(|stopping| stopping.main.is_some())
+    }
+
     /// Answers this client when the run that is under way, or is about to begin, has ended. Clients that have left are
     /// forgotten.
     pub(crate) fn follow(&mut self, client: Replies) {

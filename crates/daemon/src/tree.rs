@@ -17,7 +17,7 @@ use nix::{
 use rpm_core::Signal;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open, pidfd_send_signal};
 
-use crate::procfs::{Kinship, Stat, environ_has};
+use crate::procfs::{Kinship, Stat, environ};
 
 /// Whose tree it is.
 pub(crate) struct Owner<'a> {
@@ -25,9 +25,9 @@ pub(crate) struct Owner<'a> {
     pub pid: i32,
     /// Processes that may be its orphans although they are no children of this daemon.
     pub strays: Vec<&'a Stat>,
-    /// Entries of the environment which its whole tree inherits, and no other.
-    pub marks: &'a [String],
-    /// Orphans that were born later, in clock ticks since boot, are of another tree that has the same marks.
+    /// Whether an environment is one that its whole tree inherits, and no other.
+    pub is_its: &'a dyn Fn(&[u8]) -> bool,
+    /// Orphans that were born later, in clock ticks since boot, are of another tree with the same environment.
     pub before: Option<u64>,
 }
 
@@ -110,7 +110,9 @@ pub(crate) fn members(
     for orphan in orphans.iter().copied().filter(|&pid| pid != owner.pid && !is_main(pid)) {
         let Some(stat) = Stat::find(orphan)? else { continue };
         let is_early = owner.before.is_none_or(|before| stat.start < before);
-        if stat.session == owner.pid || (is_early && environ_has(orphan, owner.marks)?) {
+        if stat.session == owner.pid
+            || (is_early && environ(orphan)?.is_some_and(|environ| (owner.is_its)(&environ)))
+        {
             pids.push(orphan);
             pids.extend(kinship.descendants(orphan)?);
         }

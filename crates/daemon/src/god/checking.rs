@@ -64,6 +64,11 @@ impl Checks {
     pub(super) fn new(inbox: mpsc::UnboundedSender<News>) -> Self {
         Self { inbox, commands: HashMap::new() }
     }
+
+    /// Whether `pid` is the command of a check.
+    pub(super) fn has(&self, pid: i32) -> bool {
+        self.commands.contains_key(&pid)
+    }
 }
 
 /// The checks of one run.
@@ -97,8 +102,9 @@ struct Command {
 impl Command {
     /// Ends all that it has started. It was not taken in yet: its pid is its own.
     fn end(&self) {
-        let marks = [self.mark.clone()];
-        let owner = Owner { pid: self.pid, strays: Vec::new(), marks: &marks, before: None };
+        let mark = self.mark.as_bytes();
+        let is_its = |environ: &[u8]| environ.split(|&byte| byte == 0).any(|entry| entry == mark);
+        let owner = Owner { pid: self.pid, strays: Vec::new(), is_its: &is_its, before: None };
         let found = Kinship::look().and_then(|kinship| {
             let orphans = kinship.children(std::process::id() as i32)?;
             tree::members(&kinship, &orphans, &owner, |_| false)
@@ -260,6 +266,7 @@ impl God {
         };
         let facts = Facts {
             home: &self.home,
+            identity: &self.identity,
             id,
             instance: process.instance,
             unique_id: &process.unique_id,

@@ -9,6 +9,7 @@ use super::{God, Gone, Look, reply};
 use crate::{
     confinement::Confinement,
     exit_info,
+    identity::Marks,
     ipc::Channel,
     machine::{Ask, Effect, Event, Phase},
     procfs::{Kinship, Stat},
@@ -85,8 +86,11 @@ impl God {
             membership.rest();
         }
         self.find_lost_main(id, ask == Ask::Signal(Signal::KILL));
+        let is_headless = self.table.get(id).is_some_and(|process| process.is_headless());
         match ask {
             Ask::Signal(signal) => self.signal_tree(id, signal),
+            // What its main process has left reads no messages.
+            Ask::Message if is_headless => self.signal_tree(id, Signal::INT),
             Ask::Message => {
                 let Some(process) = self.table.get_mut(id) else { return };
                 process.stopping.get_or_insert_default();
@@ -194,8 +198,8 @@ impl God {
         found.members
     }
 
-    fn look_for(&mut self, id: ProcessId, pid: i32, marks: &[String]) -> Found {
-        let Self { home, kinship, table, .. } = self;
+    fn look_for(&mut self, id: ProcessId, pid: i32, marks: &Marks) -> Found {
+        let Self { identity, kinship, table, .. } = self;
         let Some(process) = table.get(id) else { return Found::default() };
         // Those of a run that was given away are told from those of the present one by the number of restarts.
         let number = process.retired_from.map(|_| process.run.restart_time);
@@ -213,12 +217,12 @@ impl God {
                 None => kinship.insert(Look::new(Kinship::look()?)),
             };
             let strays = if process.has_strays {
-                let all = look.strays(home)?.of(process.retired_from.unwrap_or(id), process.spec.uid);
+                let all = look.strays(identity)?.of(process.retired_from.unwrap_or(id), process.spec.uid);
                 all.filter(is_its).map(|stray| &stray.stat).collect()
             } else {
                 Vec::new()
             };
-            let owner = Owner { pid, strays, marks, before };
+            let owner = Owner { pid, strays, is_its: &|environ| marks.are_in(environ), before };
             tree::members(&look.kinship, look.orphans(is_main)?, &owner, is_main)
         };
         look().unwrap_or_else(|error| {

@@ -10,7 +10,7 @@ use crate::{
     clock::Now,
     confinement::Confinement,
     journal::{GivenAway, Kept, Past},
-    machine::{Event, Phase, Run, Stage},
+    machine::{Event, Phase, Run, Stage, Then},
     orders::Order,
     procfs::{Stat, variable},
     ready::{Listener, Signs},
@@ -184,7 +184,7 @@ impl God {
         let Some(process) = self.table.get_mut(id) else { return Ok(()) };
         let restarts = process.life.restart_time + 1;
         let user = process.spec.uid;
-        let found = Strays::once(strays, &self.home)?
+        let found = Strays::once(strays, &self.identity)?
             .main_of(id, user, |stray| stray.stat.start >= birth && stray.restarts == Some(restarts));
         let new = match found {
             Some(stat) => Member::main(stat.pid, stat.start)?.map(|main| (stat.start, main)),
@@ -200,6 +200,7 @@ impl God {
         process.runs += 1;
         let attached = Attached {
             number: process.runs,
+            pid: Some(main.pid),
             birth: Some(birth),
             adopted: Some(main.clone()),
             restart_time: restarts,
@@ -236,7 +237,7 @@ impl God {
                 && stray.stat.start >= birth
                 && before.is_none_or(|before| stray.stat.start < before)
         };
-        let mut tree = Strays::once(strays, &self.home)?.of(id, user).filter(is_of_run);
+        let mut tree = Strays::once(strays, &self.identity)?.of(id, user).filter(is_of_run);
         let Some(process) = process else {
             // Its process was deleted: nobody says any more how it is to be asked to end.
             for stray in tree {
@@ -315,7 +316,7 @@ impl God {
             Phase::Launching(_) | Phase::Online(_) if noted.is_none() => restarts >= life.restart_time,
             _ => restarts > life.restart_time,
         };
-        let strays = Strays::once(strays, &self.home)?;
+        let strays = Strays::once(strays, &self.identity)?;
         let is_of_run = |stray: &Stray| {
             noted.is_none_or(|birth| stray.stat.start > birth) && stray.restarts.is_some_and(is_next)
         };
@@ -343,7 +344,9 @@ impl God {
         let Some(process) = self.table.get_mut(id) else { return };
         process.runs += 1;
         let restart_time = process.life.restart_time;
-        process.run = Attached { number: process.runs, log_ends: process.run.log_ends, restart_time, ..run };
+        let pid = process.life.run().map(|run| run.pid);
+        process.run =
+            Attached { number: process.runs, pid, log_ends: process.run.log_ends, restart_time, ..run };
         if let Err(error) = super::starting::prepare_pumps(process, &self.home, &self.pumping) {
             tracing::error!("{error}");
         }
@@ -381,7 +384,12 @@ impl God {
 fn was_up(kept: &Kept) -> bool {
     match kept.ordered {
         Some(order) => order.wants_up(),
-        None => kept.life.is_wanted_up() && kept.life.phase != Phase::Errored,
+        None => match kept.life.phase {
+            Phase::Errored => false,
+            // A task has run; what is kept up is to be up again.
+            Phase::Stopping { then: Then::Ended { .. }, .. } => kept.spec.autorestart,
+            _ => kept.life.is_wanted_up(),
+        },
     }
 }
 

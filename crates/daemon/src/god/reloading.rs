@@ -10,8 +10,8 @@ use rpm_core::{AppKey, AppSpec, Cause, Env, ProcessId, protocol::Reply};
 
 use super::{God, reply, starting::prepare_pumps};
 use crate::{
-    child_env,
     clock::Now,
+    identity::Marks,
     machine::{Event, Phase, Run},
     table::{Former, Process, Replies, Waiter},
 };
@@ -108,11 +108,13 @@ impl God {
 
     /// The entries of the environment that tell whose the orphans of a process are. Those of a run that was given away
     /// are told from those of the present one by the number of restarts.
-    pub(super) fn marks(&self, id: ProcessId) -> Option<Vec<String>> {
+    pub(crate) fn marks(&self, id: ProcessId) -> Option<Marks> {
         let process = self.table.get(id)?;
-        let marks = child_env::marks(&self.home, process.retired_from.unwrap_or(id));
-        let run = process.retired_from.map(|_| child_env::run_mark(process.run.restart_time));
-        Some(marks.into_iter().chain(run).collect())
+        Some(Marks {
+            home: self.identity.clone(),
+            id: process.retired_from.unwrap_or(id),
+            restarts: process.retired_from.map(|_| process.run.restart_time),
+        })
     }
 
     /// Has the runs that `id` gave away end at once: somebody stops all of it.

@@ -165,6 +165,7 @@ impl God {
         handed.extend(signs.environment(spec));
         let facts = Facts {
             home: &self.home,
+            identity: &self.identity,
             id,
             instance: process.instance,
             unique_id: &process.unique_id,
@@ -196,6 +197,7 @@ impl God {
         let resolved = resolved.map(Box::new);
         let run = Attached {
             number,
+            pid: Some(pid),
             birth,
             log_ends,
             adopted: None,

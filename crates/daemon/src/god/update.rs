@@ -101,6 +101,7 @@ impl God {
         let is_due = self.queue.is_empty()
             && self.growths.is_empty()
             && !self.rotator.is_busy()
+            && self.leftovers.is_empty()
             && self.table.retired().next().is_none()
             && !self.table.iter().any(|process| process.second.is_some())
             && self.clusters.values().all(Cluster::is_settled);

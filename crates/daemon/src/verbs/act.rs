@@ -73,6 +73,7 @@ impl God {
             if matches!(act.action, Action::Stop | Action::Delete) {
                 self.unwatch(id);
                 self.hurry_retired(id);
+                self.sweep(id);
             }
         }
         match act.action {
@@ -105,6 +106,7 @@ impl God {
         self.announce(&ids, &replies);
         for &id in &ids {
             self.hurry_retired(id);
+            self.sweep(id);
         }
         self.unwind(&ids, &Event::Delete, Some(&replies));
         self.on_end(replies);

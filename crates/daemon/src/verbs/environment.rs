@@ -32,9 +32,9 @@ impl God {
             Err(error) => return refuse(replies, Failure::Io(error.to_string())),
         };
         // Some programs write their title over it.
-        let marks = child_env::marks(&self.home, process.id);
-        let running =
-            procfs::environment(run.pid).filter(|_| procfs::environ_has(run.pid, &marks).unwrap_or(false));
+        let is_its = |environ: &Vec<u8>| self.marks(process.id).is_some_and(|marks| marks.are_in(environ));
+        let environ = procfs::environ(run.pid).ok().flatten().filter(is_its);
+        let running = environ.map(|environ| procfs::variables(&environ));
         let Some(running) = running else {
             let reason =
                 format!("the environment of process {} (pid {}) cannot be read", process.id, run.pid);
@@ -59,6 +59,7 @@ impl God {
     fn facts<'a>(&'a self, process: &'a Process) -> Facts<'a> {
         Facts {
             home: &self.home,
+            identity: &self.identity,
             id: process.id,
             instance: process.instance,
             unique_id: &process.unique_id,
@@ -75,7 +76,8 @@ impl Process {
     pub(crate) fn recall_environment(&mut self) {
         let Some(run) = self.life.run() else { return };
         let Ok(Some(now)) = environment::resolve(&self.spec, &self.base_env) else { return };
-        let Some(given) = procfs::environment(run.pid) else { return };
+        let Some(environ) = procfs::environ(run.pid).ok().flatten() else { return };
+        let given = procfs::variables(&environ);
         let recalled = now.keys().filter_map(|name| Some((name.clone(), given.get(name)?.clone()))).collect();
         self.run.resolved = Some(Box::new(recalled));
     }

@@ -35,6 +35,8 @@ enum Happening {
     Reaches(Stage),
     Drained,
     Retires,
+    /// Its main process ends by itself after so many milliseconds, and leaves others.
+    Leaves(Exit, u64),
     /// What is armed comes.
     Time,
     Opens,
@@ -60,7 +62,9 @@ fn happenings() -> Vec<Happening> {
     let exits = [Exit::Code(0), Exit::Code(7), Exit::Signal(9)];
     exits
         .into_iter()
-        .flat_map(|exit| [Ends(exit, 0), Ends(exit, 40_000), SecondEnds(exit)])
+        .flat_map(|exit| {
+            [Ends(exit, 0), Ends(exit, 40_000), SecondEnds(exit), Leaves(exit, 0), Leaves(exit, 40_000)]
+        })
         .chain([Stage::Booted, Stage::Listening, Stage::Ready].map(Reaches))
         .chain([Drained, Retires, Time, Opens, Refuses, ChangesDaemon])
         .chain(late.map(Late))
@@ -74,6 +78,7 @@ impl World {
         let can_be = match happening {
             Happening::Ends(..) | Happening::Reaches(_) => self.child.is_some(),
             Happening::SecondEnds(_) => self.second.is_some(),
+            Happening::Leaves(..) => matches!(self.life.phase, Phase::Launching(_) | Phase::Online(_)),
             Happening::Drained => matches!(self.life.phase, Phase::Draining { .. }),
             Happening::Retires => !self.retired.is_empty(),
             Happening::Time => self.armed.is_some(),
@@ -97,6 +102,11 @@ impl World {
                 self.exits(exit);
             }
             Happening::SecondEnds(exit) => _ = self.second_exits(exit),
+            Happening::Leaves(exit, age) => {
+                self.now.mono += age;
+                let pid = self.child.expect("a child to end");
+                self.event(Event::Left { pid, exit });
+            }
             Happening::Reaches(stage) => _ = self.reaches(stage),
             Happening::Drained => _ = self.event(Event::Drained),
             Happening::Retires => _ = self.retires(),
@@ -160,8 +170,13 @@ impl World {
 /// A phase without pids and times.
 fn bare(phase: Phase) -> Phase {
     let run = |run: Run| Run { pid: 0, started: Now { wall: 0, mono: 0 }, why: Why::default(), ..run };
-    let after = |then| match then {
+    let after = |then, started: u64| match then {
         Then::Start { counted, .. } => Then::Start { counted, why: Why::default() },
+        // Whether it had been up for long is what counts.
+        Then::Ended { exit, at } => {
+            let was_stable = u64::from(at.mono.saturating_sub(started) >= 40_000);
+            Then::Ended { exit, at: Now { wall: 0, mono: was_stable } }
+        }
         then => then,
     };
     match phase {
@@ -169,9 +184,11 @@ fn bare(phase: Phase) -> Phase {
         Phase::Launching(r) => Phase::Launching(run(r)),
         Phase::Online(r) => Phase::Online(run(r)),
         Phase::Replacing { old, new } => Phase::Replacing { old: run(old), new: new.map(run) },
-        Phase::Draining { run: r, then } => Phase::Draining { run: run(r), then: after(then) },
+        Phase::Draining { run: r, then } => {
+            Phase::Draining { run: run(r), then: after(then, r.started.mono) }
+        }
         Phase::Stopping { run: r, then, killed } => {
-            Phase::Stopping { run: run(r), then: after(then), killed }
+            Phase::Stopping { run: run(r), then: after(then, r.started.mono), killed }
         }
         phase => phase,
     }

@@ -1,0 +1,101 @@
+//! What a run leaves whose main process ends by itself.
+
+use std::collections::BTreeSet;
+
+use rpm_tests::{Rpm, wait_until};
+
+/// Leaves one process in its group and one in a session of its own.
+const LEAVING: &str = "sleep 1000000 &\nsetsid sleep 1000000 &\nexit 3";
+
+/// A task that leaves two processes, and has ended.
+fn left(rpm: &Rpm, attributes: &str) -> BTreeSet<i32> {
+    rpm.script("task.sh", LEAVING);
+    rpm.write(
+        "task.json",
+        &format!(
+            r#"{{"apps": [{{"name": "task", "script": "task.sh", "autorestart": false {attributes}}}]}}"#
+        ),
+    );
+    rpm.ok("start task.json");
+    rpm.wait_status("task", "stopped");
+    rpm.children()
+}
+
+#[test]
+fn it_ends_with_the_run() {
+    let rpm = Rpm::new();
+    assert_eq!(left(&rpm, ""), BTreeSet::new());
+    assert_eq!(rpm.entry("task").number("exit_code"), 3);
+    rpm.ok("kill");
+}
+
+#[test]
+fn a_restart_follows_when_it_has_ended() {
+    let rpm = Rpm::new();
+    // The second run finds what the first one has left, if it is there.
+    let script = "[ -e left ] && kill -0 $(cat left) && echo both\necho run\nsleep 1000000 &\necho $! > left\n[ -e twice ] && wait\ntouch twice";
+    rpm.script("app.sh", script);
+    rpm.ok("start app.sh --name app");
+    wait_until("the second run", || rpm.log("app-out").matches("run").count() == 2);
+    assert!(!rpm.log("app-out").contains("both"));
+    rpm.wait_where("app", "one that lives", |entry| entry.status() == "online" && entry.restarts() == 1);
+    rpm.ok("kill");
+}
+
+#[test]
+fn a_death_of_the_daemon_meanwhile_changes_nothing() {
+    let rpm = Rpm::new();
+    rpm.script("task.sh", "trap '' INT\nsetsid sh -c 'trap \"\" INT; sleep 1000000' &\nexit 0");
+    rpm.write(
+        "task.json",
+        r#"{"apps": [{"name": "task", "script": "task.sh", "autorestart": false, "kill_timeout": 3600000}]}"#,
+    );
+    rpm.ok("start task.json");
+    rpm.wait_status("task", "stopping");
+    rpm.lose_daemon();
+    rpm.ok("ping");
+    rpm.wait_status("task", "stopping");
+    for child in rpm.children() {
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(child), nix::sys::signal::SIGKILL).unwrap();
+    }
+    rpm.wait_status("task", "stopped");
+    rpm.ok("kill");
+}
+
+#[test]
+fn it_stays_where_trees_are_not_ended() {
+    let rpm = Rpm::new();
+    let left = left(&rpm, r#", "treekill": false"#);
+    assert_eq!(left.len(), 2);
+    rpm.ok("delete task");
+    assert_eq!(rpm.children(), left);
+    for child in left {
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(child), nix::sys::signal::SIGKILL).unwrap();
+    }
+    rpm.ok("kill");
+}
+
+#[test]
+fn as_pm2_it_survives_until_its_process_is_stopped() {
+    for verb in ["stop task", "delete task", "delete all", "kill"] {
+        let rpm = Rpm::pm2();
+        assert_eq!(left(&rpm, "").len(), 2, "{verb}");
+        rpm.ok(verb);
+        wait_until(format!("the end of what was left after {verb}"), || rpm.children().is_empty());
+        rpm.ok("kill");
+    }
+}
+
+#[test]
+fn as_pm2_the_time_limit_of_a_task_reaches_it() {
+    let rpm = Rpm::pm2();
+    rpm.script("slow.sh", "sleep 1000000 &\nexit 0");
+    rpm.write(
+        "slow.json",
+        r#"{"apps": [{"name": "slow", "script": "slow.sh", "autorestart": false, "task_timeout": 300}]}"#,
+    );
+    rpm.ok("start slow.json");
+    rpm.wait_status("slow", "stopped");
+    wait_until("the end of what was left", || rpm.children().is_empty());
+    rpm.ok("kill");
+}
