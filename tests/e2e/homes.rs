@@ -108,3 +108,78 @@ fn apps_of_a_daemon_that_an_app_started_are_not_its_processes() {
     pm2("kill");
     rpm.ok("kill");
 }
+
+/// The daemon of the home, by its own log.
+fn wait_log(rpm: &Rpm, text: &str) {
+    wait_until(text, || rpm.log("rpm").contains(text));
+}
+
+#[test]
+fn what_is_removed_from_a_home_is_made_again() {
+    let rpm = Rpm::new();
+    rpm.forever("web", "");
+    let (daemon, children) = (rpm.daemon(), rpm.children());
+    for name in ["rpm.sock", "rpm.pid", "state/daemon.lock", "state/journal"] {
+        std::fs::remove_file(rpm.home().join(name)).unwrap();
+        wait_until(format!("{name} to be there"), || rpm.home().join(name).exists());
+    }
+    std::fs::remove_dir_all(rpm.home().join("state")).unwrap();
+    wait_until("the state", || rpm.home().join("state/journal").exists());
+    // All of it: the socket, the lock and the journal are those of the daemon that lived on.
+    wait_until("an answer", || rpm.run("ping").code == Some(0));
+    rpm.lose_daemon();
+    assert_eq!(rpm.entry("web").pid(), *children.first().unwrap());
+    assert_ne!(rpm.daemon(), daemon);
+    rpm.ok("kill");
+}
+
+#[test]
+fn a_home_that_is_removed_and_made_again_is_that_of_the_daemon_that_lives() {
+    let rpm = Rpm::new();
+    rpm.forever("web", "");
+    let (daemon, children) = (rpm.daemon().unwrap(), rpm.children());
+    std::fs::remove_dir_all(rpm.home()).unwrap();
+    // Nothing is started twice, whatever comes first: the daemon that lives, or another that refuses.
+    wait_until("the same daemon", || {
+        rpm.run("start forever.sh --name other");
+        assert!(rpm.children().is_superset(&children));
+        assert!(rpm.children().len() <= 2, "{:?}", rpm.children());
+        rpm.daemon() == Some(daemon) && rpm.run("ping").code == Some(0)
+    });
+    assert_eq!(rpm.entry("web").pid(), *children.first().unwrap());
+    rpm.ok("kill");
+    assert!(rpm.children().is_empty());
+}
+
+#[test]
+fn a_home_that_is_moved_away_leaves_its_daemon_and_comes_back() {
+    let rpm = Rpm::new();
+    rpm.forever("web", "");
+    let (home, moved, daemon, children) = (rpm.home(), rpm.path("moved"), rpm.daemon(), rpm.children());
+    std::fs::rename(&home, &moved).unwrap();
+    wait_until("the daemon to notice", || {
+        std::fs::read_to_string(moved.join("rpm.log"))
+            .is_ok_and(|log| log.contains("was removed or moved away"))
+    });
+    rpm.run("doctor").says(&format!("(pid {}) of the home that was at", daemon.unwrap()));
+    std::fs::rename(&moved, &home).unwrap();
+    wait_log(&rpm, "is complete again");
+    assert_eq!((rpm.daemon(), rpm.children()), (daemon, children));
+    rpm.ok("kill");
+}
+
+#[test]
+fn what_a_removed_home_has_left_is_not_started_a_second_time() {
+    let rpm = Rpm::new();
+    let web = rpm.forever("web", "");
+    rpm.lose_daemon();
+    std::fs::remove_dir_all(rpm.home()).unwrap();
+    let refused = rpm.fails("start forever.sh --name web");
+    refused.complains("1 processes of the home that was at").complains(&format!("kill {}", web.pid()));
+    rpm.run("doctor").says("of the home that was at");
+    assert_eq!(rpm.children().len(), 1);
+    kill(Pid::from_raw(web.pid()), Signal::SIGKILL).unwrap();
+    wait_until("its end", || rpm.children().is_empty());
+    rpm.forever("web", "");
+    rpm.ok("kill");
+}

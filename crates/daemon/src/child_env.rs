@@ -135,7 +135,7 @@ mod tests {
             ("B", "declared"),
             ("pm_id", "4"),
             ("RPM_HOME", "/h"),
-            ("RPM_HOME_ID", "test"),
+            ("RPM_HOME_ID", "test@/h"),
             ("NODE_APP_INSTANCE", "2"),
             ("restart_time", "7"),
             ("PYTHONUNBUFFERED", "1"),

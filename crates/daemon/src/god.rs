@@ -9,6 +9,7 @@ mod effects;
 mod gate;
 mod hear;
 mod history;
+mod homeless;
 mod inform;
 mod leftovers;
 mod limits;
@@ -45,6 +46,7 @@ use crate::{
     descriptors::{Limit, Reserve},
     handover::{Handover, Lifeline},
     history::History,
+    home_watch::HomeWatch,
     identity::Identity,
     ipc::Received,
     journal::{GivenAway, Journal, Past},
@@ -59,7 +61,7 @@ use crate::{
     ready::Signs,
     reap,
     seen::Seen,
-    server::Call,
+    server::{Call, Listener},
     service,
     settings::Rotation,
     sockets::Sockets,
@@ -145,9 +147,19 @@ struct Gone {
     exit: Exit,
 }
 
+/// How a daemon has ended.
+pub(crate) struct Over {
+    /// Who is to hear of it.
+    pub waiting: Vec<Replies>,
+    /// What lies in the home is this daemon's.
+    pub owns_home: bool,
+}
+
 /// What a daemon begins with.
 pub(crate) struct Inheritance {
     pub identity: Identity,
+    /// Takes another socket to the server.
+    pub listeners: mpsc::UnboundedSender<Listener>,
     pub lifeline: Lifeline,
     pub journal: Journal,
     /// What one that died, or was replaced by this, has noted.
@@ -168,6 +180,9 @@ pub(crate) struct God {
     begun: Begun,
     /// What must stay open for whoever takes this daemon's place.
     lifeline: Lifeline,
+    home_watch: HomeWatch,
+    /// Where the server is given another socket.
+    listeners: mpsc::UnboundedSender<Listener>,
     /// Somebody is about to.
     update: Option<update::Update>,
     traffic: Arc<Traffic>,
@@ -234,8 +249,9 @@ impl God {
         inheritance: Inheritance,
         mut calls: mpsc::Receiver<Call>,
         ready: impl FnOnce(),
-    ) -> io::Result<Vec<Replies>> {
-        let Inheritance { identity, lifeline, journal, past, handover, limit, traffic } = inheritance;
+    ) -> io::Result<Over> {
+        let Inheritance { identity, listeners, lifeline, journal, past, handover, limit, traffic } =
+            inheritance;
         let requests = Arc::clone(&traffic);
         let mut signals = OsSignals::new()?;
         let mut alarm = Alarm::new()?;
@@ -245,6 +261,7 @@ impl God {
         let (changes, mut changed_files) = mpsc::unbounded_channel();
         let (log_reports, mut log_inbox) = mpsc::unbounded_channel();
         let (checked, mut checks) = mpsc::unbounded_channel();
+        let home_watch = HomeWatch::new(&home);
         let rotator = Rotator::new(Rotation::of(&home), log_reports);
         let mut god = Self {
             history: History::of(&home),
@@ -258,6 +275,8 @@ impl God {
             table: Table::default(),
             journal,
             lifeline,
+            home_watch,
+            listeners,
             update: None,
             traffic,
             checked,
@@ -294,17 +313,9 @@ impl God {
         code::release();
         loop {
             god.work();
-            god.store_seen();
-            god.read_last_words();
-            god.history.flush();
-            if god.table.is_empty()
-                && god.queue.is_empty()
-                && let Some(waiting) = god.ending.take()
-            {
-                god.leftovers.end().await;
-                god.pumping.end().await;
-                god.journal.close();
-                return Ok(waiting);
+            god.write_down();
+            if god.is_over() {
+                return Ok(god.conclude().await);
             }
             god.hand_over_if_due(&mut inbox);
             god.sync_watcher();
@@ -327,6 +338,7 @@ impl God {
                 heard = god.rotator.written() => god.logs_written(heard),
                 Some(report) = log_inbox.recv() => god.logs_reported(report),
                 () = god.history.hear() => {}
+                () = god.home_watch.calls() => god.look_after_home(),
                 () = sleep_until(look), if look.is_some() => god.look_at_logs(false),
                 () = sleep_until(rewrite), if rewrite.is_some() => god.rewrite_journal(),
                 () = sleep_until(deadline), if deadline.is_some() => god.fire_deadlines(),
@@ -335,6 +347,27 @@ impl God {
                 () = tokio::task::yield_now(), if god.has_work() => {}
             }
         }
+    }
+
+    /// Writes what a slice of work has left to be written.
+    fn write_down(&mut self) {
+        self.store_seen();
+        self.read_last_words();
+        self.history.flush();
+    }
+
+    /// Whether it was asked to end, and nothing is left to do.
+    fn is_over(&self) -> bool {
+        self.ending.is_some() && self.table.is_empty() && self.queue.is_empty()
+    }
+
+    /// Ends what goes on beside the loop.
+    async fn conclude(mut self) -> Over {
+        self.leftovers.end().await;
+        self.pumping.end().await;
+        self.journal.close();
+        let owns_home = self.home_watch.has_socket(&self.home);
+        Over { waiting: self.ending.unwrap_or_default(), owns_home }
     }
 
     fn signalled(&mut self, asked: Asked) {

@@ -6,7 +6,7 @@
 
 use std::{
     fs::{self, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
@@ -29,7 +29,8 @@ struct Recorded {
 /// The number of a home, as its processes bear it.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
-    /// The entry of their environment.
+    id: String,
+    /// The entry of their environment: the number, and where the home was when they were started.
     mark: String,
     /// The entry by which versions without such numbers told their processes.
     old_mark: String,
@@ -65,8 +66,17 @@ impl Identity {
         Ok((Self::of(home, &now.id), origin))
     }
 
+    /// Writes down that this is the home's number, wherever its directory is now.
+    pub(crate) fn write(&self, home: &Home) -> io::Result<()> {
+        let path = fs::canonicalize(home.root())?;
+        let directory = fs::metadata(&path)?;
+        let id = self.id.clone();
+        write(&home.identity(), &Recorded { id, device: directory.dev(), inode: directory.ino(), path })
+    }
+
     fn of(home: &Home, id: &str) -> Self {
-        Self { mark: format!("{HOME_ID}={id}"), old_mark: child_env::home_mark(home) }
+        let mark = format!("{HOME_ID}={id}{}", tail(home));
+        Self { id: id.to_owned(), mark, old_mark: child_env::home_mark(home) }
     }
 
     /// An identity for tests.
@@ -82,10 +92,10 @@ impl Identity {
 
     /// Whether a process with this environment was started by a daemon of this home, or by what it has started.
     pub(crate) fn is_in(&self, environ: &[u8]) -> bool {
-        let is_id =
-            |entry: &&[u8]| entry.strip_prefix(HOME_ID.as_bytes()).is_some_and(|rest| rest.starts_with(b"="));
-        match entries(environ).find(is_id) {
-            Some(entry) => entry == self.mark.as_bytes(),
+        match number(environ) {
+            Some(number) => {
+                number.strip_prefix(self.id.as_bytes()).is_some_and(|rest| rest.first() == Some(&AT))
+            }
             None => entries(environ).any(|entry| entry == self.old_mark.as_bytes()),
         }
     }
@@ -107,6 +117,28 @@ impl Marks {
         self.home.is_in(environ)
             && entries(environ).find_map(child_env::id_of_mark) == Some(self.id)
             && self.restarts.is_none_or(number)
+    }
+}
+
+/// Stands between the number of a home and its path.
+const AT: u8 = b'@';
+
+/// What follows the number in the mark.
+fn tail(home: &Home) -> String {
+    format!("{}{}", char::from(AT), home.root().display())
+}
+
+/// The value of the mark in an environment.
+fn number(environ: &[u8]) -> Option<&[u8]> {
+    entries(environ).find_map(|entry| entry.strip_prefix(HOME_ID.as_bytes())?.strip_prefix(b"="))
+}
+
+/// Whether a process with this environment was started by a daemon of the home that was at the path of `home`, which may
+/// have been another home.
+pub(crate) fn was_started_at(home: &Home, environ: &[u8]) -> bool {
+    match number(environ) {
+        Some(number) => number.ends_with(tail(home).as_bytes()),
+        None => entries(environ).any(|entry| entry == child_env::home_mark(home).as_bytes()),
     }
 }
 
@@ -141,9 +173,7 @@ fn write(path: &Path, recorded: &Recorded) -> io::Result<()> {
 }
 
 fn new_id() -> io::Result<String> {
-    let mut bytes = [0; 16];
-    fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(fs::read_to_string("/proc/sys/kernel/random/uuid")?.trim().to_owned())
 }
 
 #[cfg(test)]
@@ -159,7 +189,7 @@ mod tests {
 
     fn establish(path: &Path) -> (String, Origin) {
         let (identity, origin) = Identity::establish(&home(path)).unwrap();
-        (identity.mark, origin)
+        (identity.id, origin)
     }
 
     /// Copies what identifies a home.
@@ -204,7 +234,7 @@ mod tests {
         let path = format!("RPM_HOME={}\0", directory.path().display());
         assert!(identity.is_in(path.as_bytes()));
         assert!(identity.is_in(format!("A=1\0{}\0RPM_HOME=/elsewhere\0", identity.mark()).as_bytes()));
-        assert!(!identity.is_in(format!("{path}{HOME_ID}=another\0").as_bytes()));
+        assert!(!identity.is_in(format!("{path}{HOME_ID}=another@/a\0").as_bytes()));
         assert!(!identity.is_in(b"RPM_HOME=/elsewhere\0"));
     }
 

@@ -28,12 +28,13 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format::Wri
 use crate::{
     cgroup,
     descriptors::Limit,
-    god::{God, Inheritance},
+    god::{God, Inheritance, Over},
     handover::{Handover, Lifeline},
     identity::{Identity, Origin},
     journal::{Journal, JournalError},
     logs::repair_cut,
     server, service,
+    squatters::Squatters,
     traffic::Traffic,
 };
 
@@ -57,6 +58,9 @@ pub enum DaemonError {
         /// Why not.
         error: io::Error,
     },
+    /// What it would start runs already.
+    #[error("{0}: {1}")]
+    Squatters(String, String),
     /// What the daemon before has left cannot be taken over.
     #[error("{0}")]
     Past(String),
@@ -101,12 +105,13 @@ fn live(home: &Home, handover: Option<Handover>, ready: &mut Option<Readiness>) 
         Some(handover) => handover.lifeline()?,
         None => {
             let lock = claim(home)?;
+            if let Some(squatters) = Squatters::of(home)? {
+                return Err(DaemonError::Squatters(squatters.what(home), squatters.way_out()));
+            }
             Lifeline { lock, listener: server::bind(home).map_err(at(&home.socket()))? }
         }
     };
-    for directory in [home.logs_dir(), home.pids_dir()] {
-        make_directory(&directory, home.persona()).map_err(at(&directory))?;
-    }
+    make_directories(home).map_err(at(home.root()))?;
     log_to_stderr(home.persona().title());
     if service::is_one()
         && let Err(error) = cgroup::settle()
@@ -145,17 +150,21 @@ fn live(home: &Home, handover: Option<Handover>, ready: &mut Option<Readiness>) 
         );
         let (calls, inbox) = mpsc::channel(CALLS);
         let traffic = Traffic::new();
-        let server = tokio::spawn(server::serve(listener, calls, Arc::clone(&traffic)));
+        let (listeners, more_listeners) = mpsc::unbounded_channel();
+        let server = tokio::spawn(server::serve(more_listeners, listener, calls, Arc::clone(&traffic)));
         let is_ready = || {
             if let Some(ready) = ready.take() {
                 ready.say("ready");
             }
         };
-        let inheritance = Inheritance { identity, lifeline, journal, past, handover, limit, traffic };
-        let waiting = God::run(home.clone(), inheritance, inbox, is_ready).await?;
+        let inheritance =
+            Inheritance { identity, listeners, lifeline, journal, past, handover, limit, traffic };
+        let Over { waiting, owns_home } = God::run(home.clone(), inheritance, inbox, is_ready).await?;
         server.abort();
-        let _ = fs::remove_file(home.socket());
-        let _ = fs::remove_file(&pid_file);
+        if owns_home {
+            let _ = fs::remove_file(home.socket());
+            let _ = fs::remove_file(&pid_file);
+        }
         tracing::info!("ended");
         for replies in waiting {
             if replies.try_send(Reply::End).is_ok() {
@@ -185,6 +194,15 @@ fn set_aside(home: &Home, first: &Path) -> Result<(), DaemonError> {
     Ok(())
 }
 
+/// Makes the directories for files of apps.
+pub(crate) fn make_directories(home: &Home) -> io::Result<()> {
+    for directory in [home.logs_dir(), home.pids_dir()] {
+        make_directory(&directory, home.persona())
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", directory.display())))?;
+    }
+    Ok(())
+}
+
 /// Makes a directory for files of apps. The persona `rpm` closes it to other users, even where it is there already.
 /// Under PM2, tools of other users may rely on its mode: that of a home which the client has made is closed by it.
 fn make_directory(path: &Path, persona: Persona) -> io::Result<()> {
@@ -200,7 +218,7 @@ fn make_directory(path: &Path, persona: Persona) -> io::Result<()> {
 }
 
 /// Writes this daemon's pid, never through a link.
-fn write_pid(path: &Path) -> io::Result<()> {
+pub(crate) fn write_pid(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o644).custom_flags(O_NOFOLLOW | O_NONBLOCK);
     options.open(path)?.write_all(std::process::id().to_string().as_bytes())
@@ -219,13 +237,25 @@ fn at(path: &std::path::Path) -> impl FnOnce(io::Error) -> DaemonError {
 
 /// Makes this the one daemon of the home, for as long as the file that this gives is open.
 fn claim(home: &Home) -> Result<OwnedFd, DaemonError> {
-    let path = home.daemon_lock();
-    let file = open_lock(&path).map_err(at(&path))?;
+    lock(home).map_err(at(&home.daemon_lock()))?.ok_or_else(|| DaemonError::Taken(home.root().to_owned()))
+}
+
+/// The lock of the home; `None` if another daemon has it.
+pub(crate) fn lock(home: &Home) -> io::Result<Option<OwnedFd>> {
+    let file = open_lock(&home.daemon_lock())?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file.into()),
-        Err(Errno::WOULDBLOCK) => Err(DaemonError::Taken(home.root().to_owned())),
-        Err(errno) => Err(at(&path)(errno.into())),
+        Ok(()) => Ok(Some(file.into())),
+        Err(Errno::WOULDBLOCK) => Ok(None),
+        Err(errno) => Err(errno.into()),
     }
+}
+
+/// Whether `lock` is the lock of the home: the file may have been removed since.
+pub(crate) fn is_locked_by(home: &Home, lock: &OwnedFd) -> bool {
+    let place = |meta: fs::Metadata| (meta.dev(), meta.ino());
+    let held = lock.try_clone().map(File::from).and_then(|file| file.metadata()).map(place);
+    let there = fs::symlink_metadata(home.daemon_lock()).map(place);
+    matches!((held, there), (Ok(held), Ok(there)) if held == there)
 }
 
 fn open_lock(path: &Path) -> io::Result<File> {

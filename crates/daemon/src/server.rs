@@ -6,8 +6,7 @@ use std::{io, os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use interprocess::{
     local_socket::{
-        GenericFilePath, Listener as SyncListener, ListenerOptions, ToFsName,
-        tokio::{Listener, Stream},
+        GenericFilePath, Listener as SyncListener, ListenerOptions, ToFsName, tokio::Stream,
         traits::tokio::Listener as _,
     },
     os::unix::{local_socket::ListenerOptionsExt, uds_local_socket},
@@ -27,6 +26,8 @@ use crate::{
     table::Replies,
     traffic::{Entry, Traffic},
 };
+
+pub(crate) use interprocess::local_socket::tokio::Listener;
 
 /// How long a client may take for the rest of a frame that it began, and for its hello.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -66,10 +67,22 @@ pub(crate) fn listener(socket: OwnedFd) -> io::Result<Listener> {
     uds_local_socket::tokio::Listener::try_from(socket).map(Listener::UdSocket)
 }
 
-/// Accepts clients for ever.
-pub(crate) async fn serve(listener: Listener, calls: mpsc::Sender<Call>, traffic: Arc<Traffic>) {
+/// Accepts clients for ever, on the latest of `listeners`.
+pub(crate) async fn serve(
+    mut listeners: mpsc::UnboundedReceiver<Listener>,
+    mut listener: Listener,
+    calls: mpsc::Sender<Call>,
+    traffic: Arc<Traffic>,
+) {
     loop {
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(next) = listeners.recv() => {
+                listener = next;
+                continue;
+            }
+        };
+        match accepted {
             Ok(stream) => {
                 let (calls, traffic) = (calls.clone(), Arc::clone(&traffic));
                 tokio::spawn(async move {

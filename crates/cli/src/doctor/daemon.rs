@@ -77,6 +77,9 @@ fn without(home: &Home) -> Finding {
             format!("`{word} list` starts another, which takes over what still runs"),
         );
     }
+    if let Ok(Some(squatters)) = rpm_daemon::Squatters::of(home) {
+        return Finding::bad(SUBJECT, squatters.what(home), squatters.way_out());
+    }
     if home.socket().exists() {
         return Finding::good(SUBJECT, "none runs; the socket of an earlier one is replaced by the next");
     }

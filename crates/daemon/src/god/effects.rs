@@ -15,6 +15,7 @@ use crate::{
     procfs::{Kinship, Stat},
     reap,
     strays::Stray,
+    table::Process,
     tree::{self, Found, Member, Owner},
 };
 
@@ -86,7 +87,7 @@ impl God {
             membership.rest();
         }
         self.find_lost_main(id, ask == Ask::Signal(Signal::KILL));
-        let is_headless = self.table.get(id).is_some_and(|process| process.is_headless());
+        let is_headless = self.table.get(id).is_some_and(Process::is_headless);
         match ask {
             Ask::Signal(signal) => self.signal_tree(id, signal),
             // What its main process has left reads no messages.
