@@ -10,6 +10,7 @@ mod cluster;
 mod compatibility;
 mod cron;
 mod daemon;
+mod damage;
 mod deaths;
 mod dependencies;
 mod descriptors;

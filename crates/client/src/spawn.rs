@@ -23,6 +23,7 @@ use nix::{
 use rpm_core::{
     Home, ProcessId,
     protocol::{DAEMON_VERB, NOTIFY_SOCKET},
+    summed,
 };
 
 use crate::{ConnectError, Connection, SpawnError};
@@ -66,7 +67,9 @@ fn has_died(home: &Home) -> bool {
     let Ok(boot) = std::fs::read_to_string("/proc/sys/kernel/random/boot_id") else { return false };
     let mut first = String::new();
     let read = File::open(home.journal()).and_then(|file| BufReader::new(file).read_line(&mut first));
-    read.is_ok() && first.contains(boot.trim())
+    // What a damaged line says is nothing to go by: a daemon reads what the others say.
+    let is_damaged = summed::is_summed(first.as_bytes()) && summed::content(first.as_bytes()).is_none();
+    read.is_ok() && (first.contains(boot.trim()) || is_damaged)
 }
 
 /// Connects to the daemon of `home`, and starts one if there is none.

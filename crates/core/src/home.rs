@@ -79,6 +79,11 @@ impl Home {
         self.root.join(format!("dump.{}.bak", self.persona.word()))
     }
 
+    /// Sums over the lists.
+    pub fn dump_sums(&self) -> PathBuf {
+        self.state_dir().join("dump.sums")
+    }
+
     /// The lists that earlier calls of `save` replaced, the latest first. PM2 has one.
     pub fn dump_backups(&self) -> Vec<PathBuf> {
         let backup = self.dump_backup();

@@ -34,6 +34,7 @@ pub mod selector;
 pub mod signal;
 pub mod status;
 pub mod suggestion;
+pub mod summed;
 pub mod units;
 
 pub use app::{

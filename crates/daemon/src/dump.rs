@@ -1,6 +1,9 @@
 //! The list that `save` writes and `resurrect` reads.
 
 mod pm2;
+mod sums;
+
+pub use self::sums::{Proof, proof};
 
 use std::{
     collections::HashMap,
@@ -77,6 +80,7 @@ pub(crate) fn save(home: &Home, table: &Table) -> Result<PathBuf, DumpError> {
         file.sync_all()?;
         keep_generations(&path, &home.dump_backups())?;
         fs::rename(&fresh, &path)?;
+        sums::note(home, &text);
         File::open(home.root())?.sync_all()
     };
     write().map_err(|error| DumpError::Write(path.clone(), error))?;
@@ -151,8 +155,8 @@ pub fn saved(home: &Home) -> Result<Option<Vec<Saved>>, String> {
     load(home).map_err(|error| error.to_string())
 }
 
-/// More than a list of 10,000 processes takes in PM2's format, each with its environment.
-const MAX_DUMP: u64 = 128 << 20;
+/// Bytes that a list may have: more than one of 10,000 processes takes in PM2's format, each with its environment.
+pub const MAX_DUMP: u64 = 128 << 20;
 
 /// Reads one file, in our format or PM2's. `None` where there is none.
 pub(crate) fn read(path: &Path, home: &Home) -> Result<Option<Vec<Saved>>, DumpError> {
@@ -161,6 +165,10 @@ pub(crate) fn read(path: &Path, home: &Home) -> Result<Option<Vec<Saved>>, DumpE
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(DumpError::Read(path.to_owned(), error)),
     };
+    if proof(home, path, &text) == Proof::Damaged {
+        let reason = format!("it was damaged on the disk (its sum is not in {})", home.dump_sums().display());
+        return Err(DumpError::Malformed(path.to_owned(), reason));
+    }
     parse(&text, path, home).map(Some)
 }
 

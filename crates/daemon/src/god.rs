@@ -69,6 +69,7 @@ use crate::{
     table::{Replies, Table},
     timers::Timers,
     traffic::Traffic,
+    unowned::Unowned,
     verbs::Growths,
     watch::Watcher,
 };
@@ -226,6 +227,8 @@ pub(crate) struct God {
     clusters: HashMap<AppKey, Cluster>,
     /// Sockets that are held for apps.
     sockets: Sockets,
+    /// What runs without an entry in the table, as this daemon began.
+    unowned: Vec<Unowned>,
     /// Reloads that are under way.
     rolling: Vec<Rolling>,
     watcher: Watcher,
@@ -300,6 +303,7 @@ impl God {
             waiting: Vec::new(),
             clusters: HashMap::new(),
             sockets: Sockets::default(),
+            unowned: Vec::new(),
             rolling: Vec::new(),
             watcher: Watcher::new(changes),
             rotator,

@@ -66,6 +66,11 @@ impl Identity {
         Ok((Self::of(home, &now.id), origin))
     }
 
+    /// The number that `home` has; `None` if it has none.
+    pub(crate) fn read(home: &Home) -> Option<Self> {
+        read(&home.identity()).map(|recorded| Self::of(home, &recorded.id))
+    }
+
     /// Writes down that this is the home's number, wherever its directory is now.
     pub(crate) fn write(&self, home: &Home) -> io::Result<()> {
         let path = fs::canonicalize(home.root())?;

@@ -54,12 +54,14 @@ mod timers;
 mod told;
 mod traffic;
 mod tree;
+mod unowned;
 mod verbs;
 mod watch;
 
 pub use cgroup::{MAKE_WAY, make_way};
-pub use dump::saved;
+pub use dump::{MAX_DUMP, Proof, proof, saved};
 pub use handover::{CHECK, FIT, HANDOVER_FD};
 pub use launch::{LaunchError, VERB as LAUNCH_VERB, launch};
 pub use life::{DaemonError, check, run, take_over};
 pub use squatters::Squatters;
+pub use unowned::{Unowned, words as kill_words};

@@ -67,6 +67,13 @@ impl Strays {
         Ok(looked.insert(strays))
     }
 
+    /// All that this user has started, by the process whose number they bear.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (ProcessId, Vec<&Stray>)> {
+        self.by_id
+            .iter()
+            .map(|(&id, strays)| (id, strays.iter().filter(|stray| stray.may_be_of(None)).collect()))
+    }
+
     /// Those of `id`, whose app runs as `app_user` if that is declared. What another user has started is left out.
     pub(crate) fn of(&self, id: ProcessId, app_user: Option<u32>) -> impl Iterator<Item = &Stray> {
         self.by_id.get(&id).into_iter().flatten().filter(move |stray| stray.may_be_of(app_user))

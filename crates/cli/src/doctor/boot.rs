@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeSet, fs};
 
-use rpm_core::{ProcessInfo, Status};
+use rpm_core::{ProcessInfo, Status, bounded};
+use rpm_daemon::Proof;
 
 use super::{Finding, names};
 use crate::{
@@ -20,6 +21,7 @@ pub(super) fn findings(
 ) -> Result<Vec<Finding>, Failure> {
     let word = context.persona().word();
     let mut findings = vec![list(context, processes)];
+    findings.extend(integrity(context));
     let path = format!("{}:{SYSTEM_PATH}", variable("PATH").unwrap_or_default());
     let Some(platform) = Platform::detect(|program| in_path(program, &path).is_some()) else {
         findings.push(Finding::warning(
@@ -45,6 +47,28 @@ pub(super) fn findings(
         ),
     });
     Ok(findings)
+}
+
+/// Whether the saved list is what `save` wrote.
+fn integrity(context: &Context) -> Option<Finding> {
+    let (home, word) = (&context.home, context.persona().word());
+    let path = home.dump();
+    let text = bounded::read(&path, rpm_daemon::MAX_DUMP).ok()?;
+    let shown = path.display();
+    match rpm_daemon::proof(home, &path, &text) {
+        Proof::Whole => None,
+        Proof::None => Some(Finding::good(
+            SUBJECT,
+            format!(
+                "{shown} was not written by `{word} save` here: it is taken as it is, and has no sum against damage"
+            ),
+        )),
+        Proof::Damaged => Some(Finding::bad(
+            SUBJECT,
+            format!("{shown} was damaged on the disk: the latest backup that is whole would be brought back"),
+            format!("`{word} save` writes it anew from what runs"),
+        )),
+    }
 }
 
 /// What was saved, beside what runs.

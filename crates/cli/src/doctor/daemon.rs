@@ -5,8 +5,11 @@ use std::{fs, os::unix::net::UnixStream};
 use rpm_client::{ClientError, Connection};
 use rpm_core::{
     Home, Persona, ProcessInfo,
+    name::printable,
     protocol::{Reply, Request},
 };
+
+use rpm_daemon::{Unowned, kill_words};
 
 use super::Finding;
 
@@ -36,6 +39,7 @@ pub(super) fn findings(home: &Home) -> (Option<Vec<ProcessInfo>>, Vec<Finding>) 
             findings
                 .push(Finding::good(SUBJECT, format!("it answers, and has {} processes", processes.len())));
             findings.extend(pid.and_then(|pid| replaced(pid, word)));
+            findings.extend(unowned(home, &processes));
             findings.extend(pid.and_then(|pid| descriptors(pid, processes.len(), word)));
             (Some(processes), findings)
         }
@@ -84,6 +88,21 @@ fn without(home: &Home) -> Finding {
         return Finding::good(SUBJECT, "none runs; the socket of an earlier one is replaced by the next");
     }
     Finding::good(SUBJECT, "none runs; the first app brings one up")
+}
+
+/// What was started here and belongs to nothing in the list.
+fn unowned(home: &Home, processes: &[ProcessInfo]) -> Vec<Finding> {
+    let found = Unowned::of(home, |id| processes.iter().any(|process| process.summary.id == id));
+    let finding = |unowned: Unowned| {
+        let pids = kill_words(unowned.pids.iter().map(|&(pid, _)| pid));
+        let (name, id) = (printable(&unowned.name).into_owned(), unowned.id);
+        Finding::bad(
+            SUBJECT,
+            format!("processes of app {name:?} run (pids {pids}), but no process {id} is in the list"),
+            format!("end them: `kill {pids}`"),
+        )
+    };
+    found.unwrap_or_default().into_iter().map(finding).collect()
 }
 
 /// The program was replaced while it ran.

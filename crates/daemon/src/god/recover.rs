@@ -2,7 +2,7 @@
 
 use std::io;
 
-use rpm_core::{Cause, Exit, Persona, ProcessId, Signal, Why};
+use rpm_core::{AppSpec, Cause, Exit, Persona, ProcessId, Signal, Why, name::printable, protocol::Failure};
 
 use super::{God, Needed};
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     strays::{Stray, Strays},
     table::{Attached, Stopping},
     tree::Member,
+    unowned::{Unowned, words},
 };
 
 impl God {
@@ -52,6 +53,9 @@ impl God {
             self.recover_given(given, &mut strays)?;
         }
         self.table.expect_id(past.next_id);
+        if same_boot && !is_handover {
+            self.report_unowned(Strays::once(&mut strays, &self.identity)?);
+        }
         let mut adopted = 0;
         self.catch_up(&ids);
         for id in ids {
@@ -69,6 +73,37 @@ impl God {
                 "the daemon before this one died: took over {} processes, {adopted} of them running",
                 self.table.iter().count()
             );
+        }
+        Ok(())
+    }
+
+    /// Reports what runs without a record, which was damaged: its numbers are given to no other process.
+    fn report_unowned(&mut self, strays: &Strays) {
+        self.unowned = Unowned::among(strays, |id| self.table.get(id).is_some());
+        for unowned in &self.unowned {
+            self.table.expect_id(unowned.id.0.saturating_add(1));
+            tracing::error!(
+                "processes of app {:?} run (pids {}), but no process {} is in the list: its record was lost",
+                printable(&unowned.name),
+                words(unowned.living()),
+                unowned.id
+            );
+        }
+    }
+
+    /// Fails if processes of one of `apps` run of which this daemon only knows that they do.
+    pub(crate) fn check_unowned(&self, apps: &[AppSpec]) -> Result<(), Failure> {
+        for app in apps {
+            let is_its = |unowned: &&Unowned| unowned.name == app.name && unowned.namespace == app.namespace;
+            let pids: Vec<_> = self.unowned.iter().filter(is_its).flat_map(Unowned::living).collect();
+            if !pids.is_empty() {
+                let pids = words(pids);
+                return Err(Failure::BadRequest(format!(
+                    "processes of app {:?} run already, without an entry in the list, because its record was lost: end \
+                     them (`kill {pids}`), then start it",
+                    printable(&app.name),
+                )));
+            }
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use rpm_core::{AppSpec, Env, ProcessId, name::Naming};
+use rpm_core::{AppSpec, Env, ProcessId, name::Naming, summed};
 use serde::Deserialize;
 
 use super::{
@@ -112,8 +112,11 @@ impl Past {
     pub(crate) fn parse(text: &[u8]) -> Result<(Option<Self>, usize), u32> {
         let mut lines = text.split_inclusive(|&byte| byte == b'\n');
         let first = lines.next().unwrap_or_default();
+        // Every version writes this line with the same kind of sum: a format that only a flipped bit made newer is damage.
+        let is_damaged = summed::is_summed(first) && summed::content(first).is_none();
         if let Ok(First { header: Format { format } }) = serde_json::from_slice(first)
             && format > FORMAT
+            && !is_damaged
         {
             return Err(format);
         }
@@ -260,8 +263,7 @@ mod tests {
         for place in 0..SECOND.len() {
             let mut text = SECOND.to_vec();
             text[place] ^= 1 << (place % 8);
-            // A format that looks newer is left alone.
-            let Ok((past, damaged)) = Past::parse(&text) else { continue };
+            let (past, damaged) = parse(&text);
             // Without its end the last line is one that was cut off.
             assert!(damaged >= 1 || place + 1 == SECOND.len(), "byte {place}");
             // With the end of the first line the second one is lost too, and with it everybody's environment.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rpm_core::{AppSpec, Env, ProcessId, name::Naming};
+use rpm_core::{AppSpec, Env, ProcessId, name::Naming, summed};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -17,9 +17,6 @@ pub(super) const FORMAT: u32 = 2;
 
 /// The first format whose lines have a sum.
 pub(super) const SUMMED: u32 = 2;
-
-/// What stands between a record and the sum over it: the last entry of the object that the line is.
-const SUM: &[u8] = b",\"sum\":";
 
 /// One line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -142,13 +139,7 @@ impl Record {
     pub(super) fn write_to(&self, lines: &mut Vec<u8>) {
         let start = lines.len();
         match serde_json::to_writer(&mut *lines, self) {
-            Ok(()) => {
-                lines.pop();
-                let sum = crc32fast::hash(&lines[start..]);
-                lines.extend_from_slice(SUM);
-                lines.extend_from_slice(sum.to_string().as_bytes());
-                lines.extend_from_slice(b"}\n");
-            }
+            Ok(()) => summed::seal(lines, start),
             // Our own types have text keys only, so this cannot be; half a line must not stand there in any case.
             Err(error) => {
                 tracing::error!("a record of the journal: {error}");
@@ -159,12 +150,6 @@ impl Record {
 
     /// The record of a line that was written with a sum; `None` if it is not as it was written.
     pub(super) fn read(line: &[u8]) -> Option<Self> {
-        let end = line.windows(SUM.len()).rposition(|part| part == SUM)?;
-        let (record, sum) = (&line[..end], line[end + SUM.len()..].strip_suffix(b"}\n")?);
-        let sum: u32 = str::from_utf8(sum).ok()?.parse().ok()?;
-        if sum != crc32fast::hash(record) {
-            return None;
-        }
-        serde_json::from_slice(&[record, b"}"].concat()).ok()
+        serde_json::from_slice(&[summed::content(line)?, b"}"].concat()).ok()
     }
 }

@@ -59,7 +59,7 @@ impl God {
         {
             return refuse(replies, failure);
         }
-        if let Err(failure) = self.check_dependencies(&apps) {
+        if let Err(failure) = self.check_dependencies(&apps).and_then(|()| self.check_unowned(&apps)) {
             return refuse(replies, failure);
         }
         let env = Arc::new(env);
