@@ -32,7 +32,7 @@ pub(super) fn note(home: &Home, text: &[u8]) {
     let mut sums = vec![crc32fast::hash(text)];
     sums.extend(read(&path).unwrap_or_default());
     sums.truncate(KEPT);
-    let lines: String = sums.iter().map(|sum| format!("{sum:08x}\n")).collect();
+    let lines = sums.iter().map(|sum| format!("{sum:08x}")).collect::<Vec<_>>().join("\n");
     let write = || -> io::Result<()> {
         let new = path.with_extension("new");
         match fs::remove_file(&new) {
