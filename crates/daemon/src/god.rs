@@ -63,7 +63,7 @@ use crate::{
     seen::Seen,
     server::{Call, Listener},
     service,
-    settings::Rotation,
+    settings::Settings,
     sockets::Sockets,
     strays::Strays,
     table::{Replies, Table},
@@ -264,10 +264,11 @@ impl God {
         let (changes, mut changed_files) = mpsc::unbounded_channel();
         let (log_reports, mut log_inbox) = mpsc::unbounded_channel();
         let (checked, mut checks) = mpsc::unbounded_channel();
-        let home_watch = HomeWatch::new(&home);
-        let rotator = Rotator::new(Rotation::of(&home), log_reports);
+        let settings = Settings::begin(&home);
         let mut god = Self {
-            history: History::of(&home),
+            history: History::new(&home, settings.history_runs()),
+            rotator: Rotator::new(settings.rotation(home.persona()), log_reports),
+            home_watch: HomeWatch::new(&home),
             unread: Vec::new(),
             new_version: Default::default(),
             seen: Seen::load(home.ticks()),
@@ -278,7 +279,6 @@ impl God {
             table: Table::default(),
             journal,
             lifeline,
-            home_watch,
             listeners,
             update: None,
             traffic,
@@ -306,12 +306,11 @@ impl God {
             unowned: Vec::new(),
             rolling: Vec::new(),
             watcher: Watcher::new(changes),
-            rotator,
             pumping: Pumping::new(),
             leftovers: Leftovers::default(),
             ending: None,
         };
-        god.begin(past, handover)?;
+        god.begin(&settings, past, handover)?;
         ready();
         service::tell("READY=1");
         code::release();
@@ -383,8 +382,13 @@ impl God {
     }
 
     /// Takes over what the daemon before has left.
-    fn begin(&mut self, past: Option<Past>, handover: Option<Handover>) -> io::Result<()> {
-        self.load_max_parallel();
+    fn begin(
+        &mut self,
+        settings: &Settings,
+        past: Option<Past>,
+        handover: Option<Handover>,
+    ) -> io::Result<()> {
+        self.table.limit(settings.max_parallel());
         match past {
             Some(past) => self.recover(past, handover.is_some())?,
             // The daemon before it ended in good order, perhaps with the machine.

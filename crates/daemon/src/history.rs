@@ -4,8 +4,6 @@ use rpm_core::Home;
 use rpm_history::{Key, Run, Store, Words, words};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::settings::{self, SettingsError};
-
 /// What a run said last.
 type Said = (Key, Words);
 
@@ -21,21 +19,16 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Of this home, as far back as its settings say.
-    pub(crate) fn of(home: &Home) -> Self {
-        let kept = settings::history_runs(home).unwrap_or_else(|error| {
-            tracing::error!("{error}");
-            rpm_history::DEFAULT_RUNS
-        });
+    /// Of this home, with so many runs.
+    pub(crate) fn new(home: &Home, kept: u64) -> Self {
         let (runs, words) = (rpm_history::runs(home, kept), rpm_history::words(home));
         Self { home: home.clone(), runs, words, later: unbounded_channel(), is_failing: false }
     }
 
-    /// Reads the settings again.
-    pub(crate) fn set(&mut self) -> Result<(), SettingsError> {
+    /// Keeps so many runs from here on.
+    pub(crate) fn set(&mut self, kept: u64) {
         self.flush();
-        self.runs = rpm_history::runs(&self.home, settings::history_runs(&self.home)?);
-        Ok(())
+        self.runs = rpm_history::runs(&self.home, kept);
     }
 
     /// Whether anything is remembered.

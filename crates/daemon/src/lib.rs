@@ -63,5 +63,6 @@ pub use dump::{MAX_DUMP, Proof, proof, saved};
 pub use handover::{CHECK, FIT, HANDOVER_FD};
 pub use launch::{LaunchError, VERB as LAUNCH_VERB, launch};
 pub use life::{DaemonError, check, run, take_over};
+pub use settings::{bad_settings, check_setting};
 pub use squatters::Squatters;
 pub use unowned::{Unowned, words as kill_words};

@@ -1,6 +1,10 @@
 //! The daemon's settings, from the home's `module_conf.json`: the file and the keys that PM2's users know, written by
 //! `set` and `unset`.
 
+mod table;
+
+pub use self::table::{bad_settings, check_setting};
+
 use std::{fs, io, path::PathBuf, str::FromStr};
 
 use rpm_core::{
@@ -49,48 +53,72 @@ pub(crate) enum SettingsError {
     Value { path: PathBuf, key: String, reason: String },
 }
 
-/// The whole file; nothing where there is none.
-fn read(home: &Home) -> Result<(PathBuf, Map<String, Value>), SettingsError> {
-    let path = home.root().join("module_conf.json");
-    match fs::read_to_string(&path) {
-        Ok(text) => match serde_json::from_str(&text) {
-            Ok(file) => Ok((path, file)),
-            Err(error) => Err(SettingsError::Json { path, error }),
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((path, Map::new())),
-        Err(error) => Err(SettingsError::File { path, error }),
-    }
+/// What the file says. A value that cannot be read costs its own key, which has what holds without it, and is added to the
+/// problems.
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    path: PathBuf,
+    file: Map<String, Value>,
 }
 
-/// How many tasks may run at the same time: `rpm:max_parallel`, and `rpm:namespaces:NAME:max_parallel`.
-pub(crate) fn max_parallel(home: &Home) -> Result<MaxParallel, SettingsError> {
-    const KEY: &str = "max_parallel";
-    let (path, file) = read(home)?;
-    let Some(own) = file.get(OWN).and_then(Value::as_object) else { return Ok(MaxParallel::default()) };
-    let value = |settings: &Map<String, Value>, prefix: &str| {
-        Said(settings).value(KEY).map_err(|(key, reason)| SettingsError::Value {
-            path: path.clone(),
-            key: format!("{prefix}:{key}"),
-            reason,
-        })
-    };
-    let mut said = MaxParallel { home: value(own, OWN)?, ..MaxParallel::default() };
-    for (name, settings) in own.get("namespaces").and_then(Value::as_object).into_iter().flatten() {
-        let Some(settings) = settings.as_object() else { continue };
-        if let Some(limit) = value(settings, &format!("{OWN}:namespaces:{name}"))? {
-            said.namespaces.insert(name.clone(), limit);
+impl Settings {
+    /// Reads the file; nothing is set where there is none.
+    pub(crate) fn load(home: &Home) -> Result<Self, SettingsError> {
+        let path = home.root().join("module_conf.json");
+        match fs::read_to_string(&path) {
+            Ok(text) => match serde_json::from_str(&text) {
+                Ok(file) => Ok(Self { path, file }),
+                Err(error) => Err(SettingsError::Json { path, error }),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self { path, file: Map::new() }),
+            Err(error) => Err(SettingsError::File { path, error }),
         }
     }
-    Ok(said)
-}
 
-/// How many runs the history of this home keeps: `rpm:history_runs`; 0 for none.
-pub(crate) fn history_runs(home: &Home) -> Result<u64, SettingsError> {
-    let (path, file) = read(home)?;
-    let own = file.get(OWN).and_then(Value::as_object);
-    let said = own.map_or(Ok(None), |own| Said(own).value("history_runs"));
-    let value = |(key, reason)| SettingsError::Value { path, key: format!("{OWN}:{key}"), reason };
-    said.map(|runs| runs.unwrap_or(rpm_history::DEFAULT_RUNS)).map_err(value)
+    /// The settings that a daemon begins with: what cannot be read counts as none, which its log says.
+    pub(crate) fn begin(home: &Home) -> Self {
+        let settings = Self::load(home).unwrap_or_else(|error| {
+            tracing::error!("{error}");
+            Self::default()
+        });
+        settings.problems().iter().for_each(|problem| tracing::error!("{problem}"));
+        settings
+    }
+
+    /// The values that cannot be read.
+    pub(crate) fn problems(&self) -> Vec<SettingsError> {
+        let bad = table::bad(&self.file);
+        bad.map(|(key, reason)| SettingsError::Value { path: self.path.clone(), key, reason }).collect()
+    }
+
+    fn module(&self, name: &str) -> Option<Said<'_>> {
+        self.file.get(name).and_then(Value::as_object).map(Said)
+    }
+
+    /// How many tasks may run at the same time: `rpm:max_parallel`, and `rpm:namespaces:NAME:max_parallel`.
+    pub(crate) fn max_parallel(&self) -> MaxParallel {
+        let Some(own) = self.module(OWN) else { return MaxParallel::default() };
+        let mut said = MaxParallel { home: own.value("max_parallel"), ..MaxParallel::default() };
+        let namespaces = own.0.get("namespaces").and_then(Value::as_object);
+        for (name, settings) in namespaces.into_iter().flatten() {
+            let limit = settings.as_object().and_then(|settings| Said(settings).value("max_parallel"));
+            if let Some(limit) = limit {
+                said.namespaces.insert(name.clone(), limit);
+            }
+        }
+        said
+    }
+
+    /// How many runs the history of this home keeps: `rpm:history_runs`; 0 for none.
+    pub(crate) fn history_runs(&self) -> u64 {
+        self.module(OWN).and_then(|own| own.value("history_runs")).unwrap_or(rpm_history::DEFAULT_RUNS)
+    }
+
+    /// How logs are rotated; `None` where they are not: by the setting `enabled`, else if the home is PM2's and has no
+    /// settings of pm2-logrotate.
+    pub(crate) fn rotation(&self, persona: Persona) -> Option<Rotation> {
+        Rotation::read(self.module(ROTATION), persona)
+    }
 }
 
 impl Rotation {
@@ -112,46 +140,24 @@ impl Rotation {
         }
     }
 
-    /// The rotation of this home; `None` where logs are not rotated: by the setting `enabled`, else if it is PM2's
-    /// and has no settings of pm2-logrotate.
-    pub(crate) fn of(home: &Home) -> Result<Option<Self>, SettingsError> {
-        let (path, file) = read(home)?;
-        let settings = file.get(ROTATION).and_then(Value::as_object);
-        Self::read(settings, home.persona()).map_err(|(key, reason)| SettingsError::Value {
-            path,
-            key: format!("{ROTATION}:{key}"),
-            reason,
-        })
-    }
-
-    fn read(
-        settings: Option<&Map<String, Value>>,
-        persona: Persona,
-    ) -> Result<Option<Self>, (&'static str, String)> {
+    fn read(said: Option<Said<'_>>, persona: Persona) -> Option<Self> {
         let mut rotation = Self::usual(persona);
-        let Some(settings) = settings else { return Ok((persona != Persona::Pm2).then_some(rotation)) };
-        let said = Said(settings);
-        if said.value("enabled")? == Some(false) {
-            return Ok(None);
+        let Some(said) = said else { return (persona != Persona::Pm2).then_some(rotation) };
+        if said.value("enabled") == Some(false) {
+            return None;
         }
-        said.put("max_size", &mut rotation.max_size)?;
-        said.put("compress", &mut rotation.compress)?;
-        said.put("dateFormat", &mut rotation.date_format)?;
-        said.put("TZ", &mut rotation.zone)?;
-        said.put("rotateModule", &mut rotation.modules)?;
-        if let Some(seconds) = said.value::<u32>("workerInterval")? {
+        said.put("max_size", &mut rotation.max_size);
+        said.put("compress", &mut rotation.compress);
+        said.put("dateFormat", &mut rotation.date_format);
+        said.put("TZ", &mut rotation.zone);
+        said.put("rotateModule", &mut rotation.modules);
+        if let Some(seconds) = said.value::<u32>("workerInterval") {
             rotation.interval = u64::from(seconds.max(1)) * 1000;
         }
-        if let Some(text) = said.text("retain") {
-            rotation.retain = if text == "all" { None } else { said.value("retain")? };
-        }
-        if let Some(text) = said.text("max_total") {
-            rotation.max_total = if text == "none" { None } else { said.value("max_total")? };
-        }
-        if let Some(text) = said.text("rotateInterval") {
-            rotation.schedule = if text == "none" { None } else { said.value("rotateInterval")? };
-        }
-        Ok(Some(rotation))
+        said.put_unless("retain", "all", &mut rotation.retain);
+        said.put_unless("max_total", "none", &mut rotation.max_total);
+        said.put_unless("rotateInterval", "none", &mut rotation.schedule);
+        Some(rotation)
     }
 }
 
@@ -169,25 +175,27 @@ impl Said<'_> {
         (!text.is_empty()).then_some(text)
     }
 
-    fn value<T: FromStr<Err: ToString>>(
-        &self,
-        key: &'static str,
-    ) -> Result<Option<T>, (&'static str, String)> {
-        let parse = |text: String| {
-            text.parse().map_err(|error: T::Err| (key, format!("{text:?}: {}", error.to_string())))
-        };
-        self.text(key).map(parse).transpose()
+    /// What was set, if it can be read.
+    fn value<T: FromStr>(&self, key: &str) -> Option<T> {
+        self.text(key)?.parse().ok()
     }
 
-    fn put<T: FromStr<Err: ToString>>(
-        &self,
-        key: &'static str,
-        place: &mut T,
-    ) -> Result<(), (&'static str, String)> {
-        if let Some(value) = self.value(key)? {
+    fn put<T: FromStr>(&self, key: &str, place: &mut T) {
+        if let Some(value) = self.value(key) {
             *place = value;
         }
-        Ok(())
+    }
+
+    /// The same where `word` stands for nothing.
+    fn put_unless<T: FromStr>(&self, key: &str, word: &str, place: &mut Option<T>) {
+        match self.text(key) {
+            Some(text) if text == word => *place = None,
+            _ => {
+                if let Some(value) = self.value(key) {
+                    *place = Some(value);
+                }
+            }
+        }
     }
 }
 
@@ -197,19 +205,24 @@ mod tests {
 
     use super::*;
 
-    fn rotation(persona: Persona, settings: &Value) -> Result<Option<Rotation>, (&'static str, String)> {
-        Rotation::read(settings.as_object(), persona)
+    fn settings(file: Value) -> Settings {
+        let Value::Object(file) = file else { unreachable!("an object") };
+        Settings { path: PathBuf::new(), file }
+    }
+
+    fn rotation(persona: Persona, rotation: &Value) -> Option<Rotation> {
+        settings(json!({ "pm2-logrotate": rotation })).rotation(persona)
     }
 
     #[test]
     fn all_rotate_unless_told_otherwise_but_pm2_when_it_is_set_up() {
         let usual = Rotation::usual(Persona::Rpm);
-        assert_eq!(rotation(Persona::Rpm, &Value::Null), Ok(Some(usual)));
-        assert_eq!(rotation(Persona::Rpm, &json!({ "enabled": "false" })), Ok(None));
-        assert_eq!(rotation(Persona::Pm2, &Value::Null), Ok(None));
-        let container = rotation(Persona::Runtime, &Value::Null).unwrap().unwrap();
+        assert_eq!(rotation(Persona::Rpm, &Value::Null), Some(usual));
+        assert_eq!(rotation(Persona::Rpm, &json!({ "enabled": "false" })), None);
+        assert_eq!(rotation(Persona::Pm2, &Value::Null), None);
+        let container = rotation(Persona::Runtime, &Value::Null).unwrap();
         assert_eq!((container.retain, container.schedule), (Some(1), None));
-        let pm2 = rotation(Persona::Pm2, &json!({})).unwrap().unwrap();
+        let pm2 = rotation(Persona::Pm2, &json!({})).unwrap();
         assert_eq!((pm2.max_total, pm2.schedule.unwrap().as_str()), (None, "0 0 * * *"));
     }
 
@@ -230,63 +243,65 @@ mod tests {
             interval: 5_000,
             modules: false,
         };
-        assert_eq!(rotation(Persona::Rpm, &settings), Ok(Some(expected)));
+        assert_eq!(rotation(Persona::Rpm, &settings), Some(expected));
     }
 
     #[test]
-    fn what_cannot_be_read_is_named() {
-        for (settings, named) in [
-            (json!({ "max_size": "big" }), "max_size"),
-            (json!({ "retain": "-1" }), "retain"),
-            (json!({ "rotateInterval": "daily" }), "rotateInterval"),
-            (json!({ "TZ": "Mars" }), "TZ"),
-        ] {
-            assert_eq!(rotation(Persona::Rpm, &settings).unwrap_err().0, named);
-        }
+    fn what_cannot_be_read_costs_its_own_key() {
+        let bad = json!({ "max_size": "5M", "compress": "yes", "retain": "-1", "rotateInterval": "daily", "TZ": "Mars" });
+        let usual = Rotation::usual(Persona::Rpm);
+        let expected = Rotation { max_size: Bytes(5 << 20), ..usual };
+        assert_eq!(rotation(Persona::Rpm, &bad), Some(expected));
+        let problems = settings(json!({ "pm2-logrotate": bad })).problems();
+        let keys: Vec<_> = problems
+            .iter()
+            .map(|problem| match problem {
+                SettingsError::Value { key, .. } => key.as_str(),
+                other => panic!("{other}"),
+            })
+            .collect();
+        assert_eq!(
+            keys,
+            ["retain", "compress", "TZ", "rotateInterval"].map(|key| format!("pm2-logrotate:{key}"))
+        );
     }
 
     #[test]
     fn the_number_of_tasks_is_of_the_home_and_of_namespaces() {
-        let directory = tempfile::tempdir().unwrap();
-        let home = Home::new(directory.path().to_owned(), Persona::Rpm);
-        assert!(max_parallel(&home).unwrap().is_empty());
-        let write = |own: Value| {
-            fs::write(directory.path().join("module_conf.json"), json!({ "rpm": own }).to_string()).unwrap();
-        };
-        write(json!({ "max_parallel": "4", "namespaces": { "a": { "max_parallel": 2 }, "b": {} } }));
-        let said = max_parallel(&home).unwrap();
+        assert!(settings(json!({})).max_parallel().is_empty());
+        let own = json!({ "max_parallel": "4", "namespaces": { "a": { "max_parallel": 2 }, "b": {} } });
+        let said = settings(json!({ "rpm": own })).max_parallel();
         assert_eq!(
             (said.of_home(), said.of_namespace("a"), said.of_namespace("b")),
             (Some(4), Some(2), None)
         );
-        write(json!({ "max_parallel": "0" }));
-        assert_eq!(max_parallel(&home).unwrap().of_home(), None);
-        write(json!({ "namespaces": { "a": { "max_parallel": "-1" } } }));
-        let error = max_parallel(&home).unwrap_err().to_string();
-        assert!(error.contains("rpm:namespaces:a:max_parallel: \"-1\""), "{error}");
+        assert_eq!(settings(json!({ "rpm": { "max_parallel": "0" } })).max_parallel().of_home(), None);
+        let bad = settings(
+            json!({ "rpm": { "max_parallel": 3, "namespaces": { "a": { "max_parallel": "-1" } } } }),
+        );
+        assert_eq!((bad.max_parallel().of_home(), bad.max_parallel().of_namespace("a")), (Some(3), None));
+        let problem = bad.problems()[0].to_string();
+        assert!(problem.contains("rpm:namespaces:a:max_parallel: \"-1\""), "{problem}");
     }
 
     #[test]
     fn the_history_is_as_long_as_it_is_set() {
-        let directory = tempfile::tempdir().unwrap();
-        let home = Home::new(directory.path().to_owned(), Persona::Rpm);
-        assert_eq!(history_runs(&home).unwrap(), rpm_history::DEFAULT_RUNS);
-        for (value, runs) in [(json!("5000"), 5_000), (json!(0), 0), (json!(""), rpm_history::DEFAULT_RUNS)] {
-            let file = json!({ "rpm": { "history_runs": value } }).to_string();
-            fs::write(directory.path().join("module_conf.json"), file).unwrap();
-            assert_eq!(history_runs(&home).unwrap(), runs);
+        let usual = rpm_history::DEFAULT_RUNS;
+        for (value, runs) in
+            [(json!("5000"), 5_000), (json!(0), 0), (json!(""), usual), (json!("many"), usual)]
+        {
+            assert_eq!(settings(json!({ "rpm": { "history_runs": value } })).history_runs(), runs);
         }
-        let file = json!({ "rpm": { "history_runs": "many" } }).to_string();
-        fs::write(directory.path().join("module_conf.json"), file).unwrap();
-        assert!(history_runs(&home).unwrap_err().to_string().contains("rpm:history_runs: \"many\""));
+        let problems = settings(json!({ "rpm": { "history_runs": "many" } })).problems();
+        assert!(problems[0].to_string().contains("rpm:history_runs: \"many\""));
     }
 
     #[test]
     fn a_file_that_is_broken_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
         let home = Home::new(directory.path().to_owned(), Persona::Rpm);
-        assert!(Rotation::of(&home).unwrap().is_some());
+        assert!(Settings::load(&home).unwrap().rotation(Persona::Rpm).is_some());
         fs::write(directory.path().join("module_conf.json"), "{").unwrap();
-        assert!(Rotation::of(&home).unwrap_err().to_string().contains("module_conf.json"));
+        assert!(Settings::load(&home).unwrap_err().to_string().contains("module_conf.json"));
     }
 }

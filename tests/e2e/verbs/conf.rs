@@ -71,3 +71,30 @@ fn a_damaged_file_is_told_and_kept() {
     rpm.fails("conf").complains("module_conf.json: expected a JSON object");
     assert_eq!(fs::read_to_string(&file).unwrap(), "{\"a\": {");
 }
+
+#[test]
+fn a_value_that_cannot_be_read_is_not_stored_and_one_that_is_there_costs_its_own_key() {
+    let rpm = Rpm::new();
+    rpm.forever("web", "");
+    let refused = rpm.fails("set pm2-logrotate:compress yes");
+    refused.complains("pm2-logrotate:compress: \"yes\"").complains("expected true or false");
+    rpm.fails("multiset \"a:b 1 pm2-logrotate:retain some\"").complains("a number of files, or all");
+    rpm.fails("config rpm:history_runs many").complains("a number of runs");
+    assert!(!rpm.home().join("module_conf.json").exists());
+    // Somebody wrote it into the file.
+    std::fs::write(rpm.home().join("module_conf.json"), r#"{"pm2-logrotate": {"compress": "yes"}}"#).unwrap();
+    rpm.ok("set pm2-logrotate:max_size 1K");
+    rpm.ok("set pm2-logrotate:workerInterval 1");
+    rpm.run("doctor").says("pm2-logrotate:compress: \"yes\"");
+    rpm.ok("set other:compress yes");
+    rpm.script("writer.sh", "seq -w 10000\nwhile :; do read -rt 60; done");
+    rpm.ok("start writer.sh --name writer");
+    let rotated = || {
+        let logs = std::fs::read_dir(rpm.home().join("logs")).unwrap();
+        logs.flatten().any(|log| log.file_name().to_string_lossy().starts_with("writer-out__"))
+    };
+    rpm_tests::wait_until("a rotated log", rotated);
+    rpm.ok("unset pm2-logrotate:compress");
+    rpm.run("doctor").says_nothing_of("compress");
+    rpm.ok("kill");
+}

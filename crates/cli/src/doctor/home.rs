@@ -56,6 +56,7 @@ pub(super) fn findings(home: &Home) -> Vec<Finding> {
     findings.extend(private_files(home));
     findings.extend(open_directories(home));
     findings.extend(large_logs(home));
+    findings.extend(settings(home));
     if findings.is_empty() {
         findings.push(Finding::good(SUBJECT, format!("{} is yours alone, and has room", root.display())));
     }
@@ -130,6 +131,14 @@ fn open_directories(home: &Home) -> Vec<Finding> {
         )
     })
     .collect()
+}
+
+/// Values that are stored and cannot be read.
+fn settings(home: &Home) -> Vec<Finding> {
+    let word = home.persona().word();
+    let finding =
+        |problem| Finding::bad(SUBJECT, problem, format!("`{word} set KEY VALUE`, or `{word} unset KEY`"));
+    rpm_daemon::bad_settings(home).into_iter().map(finding).collect()
 }
 
 /// Files with what others must not read, and the socket by which apps are started.

@@ -163,23 +163,28 @@ fn multiset(invocation: Invocation) -> Result<(), Failure> {
                 pair[0]
             )));
         };
-        conf.set(&checked(key)?, Value::from(*value));
+        conf.set(&checked(key, value)?, Value::from(*value));
     }
     conf.store_in(&context)?;
     tell_daemon(&mut context)?;
     list(&mut context)
 }
 
-fn checked(key: &str) -> Result<Vec<String>, Failure> {
-    match parts(key) {
-        parts if parts.is_empty() => Err(Failure::Error(format!("{key:?} is no key: expected `module:key`"))),
-        parts => Ok(parts),
+/// The parts of a key whose value may be `value`.
+fn checked(key: &str, value: &str) -> Result<Vec<String>, Failure> {
+    let parts = parts(key);
+    if parts.is_empty() {
+        return Err(Failure::Error(format!("{key:?} is no key: expected `module:key`")));
+    }
+    match rpm_daemon::check_setting(&parts, value) {
+        Ok(()) => Ok(parts),
+        Err(reason) => Err(Failure::Error(format!("{}: {reason}", printable(&parts.join(":"))))),
     }
 }
 
 /// Sets one value; whoever it is meant for gets a new run with it.
 fn assign(context: &mut Context, key: &str, value: String) -> Result<(), Failure> {
-    let parts = checked(key)?;
+    let parts = checked(key, &value)?;
     let mut conf = ModuleConf::load(&context.home)?;
     conf.set(&parts, Value::String(value));
     conf.store_in(context)?;

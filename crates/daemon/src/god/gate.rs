@@ -8,7 +8,7 @@ use rpm_core::{ProcessId, protocol::Failure};
 use super::{God, depending::Prospect};
 use crate::{
     machine::{Event, Gate, Phase},
-    settings::{self, SettingsError},
+    settings::Settings,
 };
 
 impl God {
@@ -71,20 +71,13 @@ impl God {
         Event::Admit(gate)
     }
 
-    /// Reads how many tasks may run, before the first process is in the table.
-    pub(super) fn load_max_parallel(&mut self) {
-        match settings::max_parallel(&self.home) {
-            Ok(max_parallel) => self.table.limit(max_parallel),
-            Err(error) => tracing::error!("{error}"),
-        }
-    }
-
-    /// Reads the settings again.
+    /// Reads the settings again. A value that cannot be read counts as none, which the daemon's log says.
     pub(super) fn reload_settings(&mut self) -> Result<(), Failure> {
-        let failed = |error: SettingsError| Failure::Io(error.to_string());
-        let max_parallel = settings::max_parallel(&self.home).map_err(failed)?;
-        self.reload_rotation().map_err(failed)?;
-        self.history.set().map_err(failed)?;
+        let settings = Settings::load(&self.home).map_err(|error| Failure::Io(error.to_string()))?;
+        settings.problems().iter().for_each(|problem| tracing::error!("{problem}"));
+        self.set_rotation(settings.rotation(self.home.persona()));
+        self.history.set(settings.history_runs());
+        let max_parallel = settings.max_parallel();
         if max_parallel != *self.table.max_parallel() {
             self.table.limit(max_parallel);
             let ids: Vec<_> = self.table.iter().map(|process| process.id).collect();

@@ -20,7 +20,7 @@ use crate::{
     clock::Now,
     inotify::Inotify,
     logs::{Form, Log, LogPaths, Look, Moved, Pace, Report, Writer, begin_look, begin_reload},
-    settings::{Rotation, SettingsError},
+    settings::Rotation,
     table::{Process, Replies},
 };
 
@@ -49,15 +49,8 @@ pub(crate) struct Rotator {
 }
 
 impl Rotator {
-    /// With the settings of the home; with none where they cannot be read, which is told in the log.
-    pub(super) fn new(
-        rotation: Result<Option<Rotation>, SettingsError>,
-        reports: mpsc::UnboundedSender<Report>,
-    ) -> Self {
-        let rotation = rotation.unwrap_or_else(|error| {
-            tracing::error!("logs are not rotated: {error}");
-            None
-        });
+    /// With the settings of the home.
+    pub(super) fn new(rotation: Option<Rotation>, reports: mpsc::UnboundedSender<Report>) -> Self {
         let mut rotator = Self {
             rotation: None,
             inotify: None,
@@ -275,12 +268,10 @@ impl God {
     }
 
     /// Reads the settings of rotation again.
-    pub(super) fn reload_rotation(&mut self) -> Result<(), SettingsError> {
-        let rotation = Rotation::of(&self.home)?;
+    pub(super) fn set_rotation(&mut self, rotation: Option<Rotation>) {
         self.rotator.set(rotation, Now::read());
         // A new limit may have been passed long ago.
         self.look_at_logs(false);
-        Ok(())
     }
 
     /// Opens the logs anew, as after somebody moved them away; those who wait for that are told when it is done.

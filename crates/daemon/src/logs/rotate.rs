@@ -179,7 +179,7 @@ mod tests {
         fn new() -> Self {
             let directory = tempfile::tempdir().unwrap();
             let home = Home::new(directory.path().to_owned(), Persona::Rpm);
-            let mut rotation = Rotation::of(&home).unwrap().unwrap();
+            let mut rotation = Rotation::usual(home.persona());
             rotation.max_size = Bytes(10_000);
             Self { directory, rotation }
         }
