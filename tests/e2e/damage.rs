@@ -96,3 +96,20 @@ fn a_saved_list_that_another_program_wrote_is_believed() {
     assert_eq!(rpm.statuses(), ["theirs:online"]);
     rpm.ok("kill");
 }
+
+#[test]
+fn a_run_whose_record_was_lost_is_found_whatever_its_number() {
+    let rpm = Rpm::new();
+    rpm.forever("web", "");
+    rpm.ok("restart web");
+    rpm.lose_daemon();
+    // The next daemon writes the journal anew: one record of each life.
+    rpm.ok("ping");
+    let web = rpm.entry("web");
+    rpm.lose_daemon();
+    flip(&rpm, "state/journal", "{\"life\":{", 3);
+    let now = rpm.entry("web");
+    assert_eq!((now.pid(), now.restarts()), (web.pid(), 1));
+    assert_eq!(rpm.children().len(), 1);
+    rpm.ok("kill");
+}

@@ -117,6 +117,32 @@ fn a_reload_whose_runs_have_both_ended_names_neither() {
 }
 
 #[test]
+fn a_helper_that_leads_a_session_is_not_taken_for_a_run() {
+    let rpm = Rpm::new();
+    rpm.script("app.sh", "setsid sleep 1000000 &\necho up\nwhile :; do read -rt 60; done");
+    let app = r#"{"name": "app", "script": "app.sh", "reload": "overlap", "min_uptime": 3600000}"#;
+    rpm.write("app.json", &format!(r#"{{"apps": [{app}]}}"#));
+    rpm.ok("start app.json");
+    let reload = Running::start(rpm.command("reload app"));
+    kill_at(&rpm, r#""new":{"pid""#);
+    drop(reload.output());
+    wait_until("both families", || rpm.children().len() == 4);
+    // Both runs end while there is no daemon, and leave what they have started.
+    let is_helper = |pid: &i32| command_line(*pid).contains("sleep 1000000");
+    for run in rpm.children().into_iter().filter(|pid| !is_helper(pid)) {
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(run), nix::sys::signal::SIGKILL).unwrap();
+    }
+    wait_until("the helpers alone", || rpm.children().iter().all(is_helper));
+    rpm.ok("ping");
+    rpm.wait_where("app", "a run that is none of them", |entry| {
+        entry.status() == "online" && rpm.children().contains(&entry.pid()) && !is_helper(&entry.pid())
+    });
+    rpm.ok("delete app");
+    assert!(rpm.children().is_empty());
+    rpm.ok("kill");
+}
+
+#[test]
 fn workers_that_a_dead_daemon_takes_along_in_a_reload_are_started() {
     let rpm = Rpm::new();
     rpm.write("idle.js", "setInterval(() => {}, 1000000);");

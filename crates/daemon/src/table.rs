@@ -321,6 +321,7 @@ impl Table {
             life: Life::new(now),
             birth: None,
             log_ends: None,
+            is_life_lost: false,
             ordered: None,
             spec,
             base_env,
@@ -343,6 +344,7 @@ impl Table {
             life,
             birth,
             log_ends,
+            is_life_lost: _,
             ordered,
         } = kept;
         self.expect_id(id.0.saturating_add(1));

@@ -10,6 +10,7 @@ pub(crate) struct Proc {
     pub(crate) pid: i32,
     /// In clock ticks since boot: with the pid its identity.
     pub(crate) birth: u64,
+    parent: i32,
     /// It runs the app's program, and is none that an app has started.
     pub(crate) is_main: bool,
     pub(crate) command: String,
@@ -62,6 +63,9 @@ impl Procs {
                 None => found.clients.push(proc),
             }
         }
+        // Until it executes its program, a child looks as the daemon does.
+        let daemons: Vec<i32> = found.daemons.iter().map(|daemon| daemon.pid).collect();
+        found.daemons.retain(|daemon| !daemons.contains(&daemon.parent));
         found
     }
 
@@ -94,11 +98,11 @@ impl Procs {
 impl Proc {
     /// `None` if it has ended.
     fn read(pid: i32) -> Option<Self> {
-        let birth = stat(pid)?;
+        let (parent, birth) = stat(pid)?;
         let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
         let words: Vec<_> = line.split(|&byte| byte == 0).map(String::from_utf8_lossy).collect();
         let is_main = words.iter().take(4).any(|word| word.contains(MAIN));
-        Some(Self { pid, birth, is_main, command: words.join(" ").trim_end().to_owned(), app: None })
+        Some(Self { pid, birth, parent, is_main, command: words.join(" ").trim_end().to_owned(), app: None })
     }
 
     /// Whether it still lives.
@@ -109,17 +113,17 @@ impl Proc {
 
 /// Whether the process that began then still lives.
 pub(crate) fn lives(pid: i32, birth: u64) -> bool {
-    stat(pid) == Some(birth)
+    stat(pid).is_some_and(|(_, began)| began == birth)
 }
 
-/// The birth of a process that has not ended.
-fn stat(pid: i32) -> Option<u64> {
+/// The parent and the birth of a process that has not ended.
+fn stat(pid: i32) -> Option<(i32, u64)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     if matches!(*fields.first()?, "Z" | "X") {
         return None;
     }
-    fields.get(19)?.parse().ok()
+    Some((fields.get(1)?.parse().ok()?, fields.get(19)?.parse().ok()?))
 }
 
 /// Resident bytes and open descriptors of a process.

@@ -129,7 +129,7 @@ impl God {
 
     /// One process of this boot.
     fn recover_process(&mut self, kept: Kept, strays: &mut Option<Strays>, now: Now) -> io::Result<()> {
-        let (id, birth) = (kept.id, kept.birth);
+        let (id, birth, is_life_lost) = (kept.id, kept.birth, kept.is_life_lost);
         let phase = kept.life.phase.clone();
         let noted = kept.life.run();
         let process = self.table.restore(kept, &self.home, now);
@@ -163,6 +163,9 @@ impl God {
             }
             self.post(id, Event::Resume);
             return Ok(());
+        }
+        if is_life_lost {
+            self.recall_restarts(id, strays)?;
         }
         // The daemon may have died between a spawn and its note of it.
         if let Some(stat) = self.unnoted(id, birth, strays)?
@@ -208,6 +211,17 @@ impl God {
         Ok(())
     }
 
+    /// Takes the number of restarts, of which no record is left, from the latest run of `id` that lives.
+    fn recall_restarts(&mut self, id: ProcessId, strays: &mut Option<Strays>) -> io::Result<()> {
+        let Some(process) = self.table.get_mut(id) else { return Ok(()) };
+        let of_process = Strays::once(strays, &self.identity)?.of(id, process.spec.uid);
+        let leaders = of_process.filter(|stray| stray.stat.session == stray.stat.pid);
+        if let Some(restarts) = leaders.filter_map(|stray| stray.restarts).max() {
+            process.life.restart_time = restarts;
+        }
+        Ok(())
+    }
+
     /// A reload that was under way, whose old run lives. Its new run, if there is one, goes on from when it really began.
     fn resume_reload(
         &mut self,
@@ -219,8 +233,12 @@ impl God {
         let Some(process) = self.table.get_mut(id) else { return Ok(()) };
         let restarts = process.life.restart_time + 1;
         let user = process.spec.uid;
-        let found = Strays::once(strays, &self.identity)?
-            .main_of(id, user, |stray| stray.stat.start >= birth && stray.restarts == Some(restarts));
+        let noted = second_of(&process.life.phase);
+        let found = Strays::once(strays, &self.identity)?.main_of(id, user, |stray| {
+            stray.stat.start >= birth
+                && stray.restarts == Some(restarts)
+                && noted.is_none_or(|pid| pid == stray.stat.pid)
+        });
         let new = match found {
             Some(stat) => Member::main(stat.pid, stat.start)?.map(|main| (stat.start, main)),
             None => None,
@@ -351,9 +369,13 @@ impl God {
             Phase::Launching(_) | Phase::Online(_) if noted.is_none() => restarts >= life.restart_time,
             _ => restarts > life.restart_time,
         };
+        // Beside a new run that was noted there is none that was not: what else leads a session is what it has started.
+        let second = second_of(&life.phase);
         let strays = Strays::once(strays, &self.identity)?;
         let is_of_run = |stray: &Stray| {
-            noted.is_none_or(|birth| stray.stat.start > birth) && stray.restarts.is_some_and(is_next)
+            second.is_none_or(|pid| pid == stray.stat.pid)
+                && noted.is_none_or(|birth| stray.stat.start > birth)
+                && stray.restarts.is_some_and(is_next)
         };
         Ok(strays.main_of(id, process.spec.uid, is_of_run).cloned())
     }
@@ -425,6 +447,14 @@ fn was_up(kept: &Kept) -> bool {
             Phase::Stopping { then: Then::Ended { .. }, .. } => kept.spec.autorestart,
             _ => kept.life.is_wanted_up(),
         },
+    }
+}
+
+/// The pid of the new run of a reload, if it was noted.
+fn second_of(phase: &Phase) -> Option<i32> {
+    match phase {
+        Phase::Replacing { new, .. } => new.map(|run| run.pid),
+        _ => None,
     }
 }
 

@@ -53,6 +53,8 @@ pub(crate) struct Kept {
     pub life: Life,
     pub birth: Option<u64>,
     pub log_ends: Option<Ends>,
+    /// The record of its life was damaged: nothing is known of its runs.
+    pub is_life_lost: bool,
     /// What was asked of it and has not begun.
     pub ordered: Option<Order>,
 }
@@ -177,6 +179,7 @@ impl Past {
                 continue;
             };
             // One whose first record is lost was about to be started: it is looked for, or started.
+            let is_life_lost = !lives.contains_key(&id);
             let (life, birth, log_ends) = lives.remove(&id).unwrap_or_else(|| {
                 damaged += 1;
                 (Life { phase: Phase::Starting, ..Life::new(Now::read()) }, None, None)
@@ -198,6 +201,7 @@ impl Past {
                 life,
                 birth,
                 log_ends,
+                is_life_lost,
                 ordered: orders.remove(&id),
             });
         }
