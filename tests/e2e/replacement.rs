@@ -66,7 +66,8 @@ fn a_program_that_cannot_take_over_changes_nothing() {
     let journal = rpm.home().join("state/journal");
     let good = fs::read_to_string(&journal).unwrap();
     // The state is of a format that the new program cannot read.
-    fs::write(&journal, good.replacen("\"format\":2", "\"format\":99", 1)).unwrap();
+    let (_, records) = good.split_once('\n').unwrap();
+    fs::write(&journal, format!("{{\"header\":{{\"format\":99}}}}\n{records}")).unwrap();
     rpm.fails("update").complains("the old one goes on").complains("format 99");
     fs::write(&journal, &good).unwrap();
     assert_eq!((rpm.daemon(), rpm.entry("web").pid()), (daemon, pid));

@@ -11,6 +11,7 @@ use crate::{
     failure::Failure,
     module_conf::{ModuleConf, variables},
     output::Output,
+    remembered,
 };
 
 /// What the options and the arguments after `--` declare.
@@ -53,7 +54,8 @@ impl Declared {
     ) -> Result<Loaded, Failure> {
         let options = Options {
             purpose,
-            profile: context.options.profile.clone(),
+            // An empty name chooses none.
+            profile: context.options.profile.clone().filter(|profile| !profile.is_empty()),
             only: context.options.only.iter().cloned().collect(),
             overrides: self.declaration.clone(),
         };
@@ -69,6 +71,7 @@ impl Declared {
                 context.out.warn(&format!("No app {name:?} in {file}"));
             }
         }
+        remembered::apply(context, &mut loaded.apps, purpose, self.declaration.namespace.is_some())?;
         configure(context, &mut loaded.apps)?;
         context.max_parallel.merge(&loaded.max_parallel);
         for warning in loaded.warnings.rendered(false) {

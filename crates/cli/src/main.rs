@@ -21,6 +21,7 @@ mod module_conf;
 mod monit;
 mod output;
 mod reload_lock;
+mod remembered;
 mod render;
 mod runs;
 mod startup;

@@ -58,6 +58,9 @@ pub struct AppSpec {
     /// The `env_<name>` blocks as declared, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub profiles: BTreeMap<String, Env>,
+    /// Which of them was chosen (`--env`): a later start of the file that chooses none keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// The variable that carries the instance's number.
     #[serde(default = "default_instance_var")]
     pub instance_var: String,
@@ -279,6 +282,7 @@ impl AppSpec {
             expand_env: false,
             secret: None,
             profiles: BTreeMap::new(),
+            profile: None,
             instance_var: default_instance_var(),
             autostart: true,
             autorestart: true,

@@ -392,6 +392,7 @@ fn choose(app: &mut App, profile: &str, deployed: &Env) -> Option<Problem> {
     let problem = match app.spec.profiles.get(profile) {
         Some(declared) => {
             env.merge(declared);
+            app.spec.profile = Some(profile.to_owned());
             None
         }
         None => {

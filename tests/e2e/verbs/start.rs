@@ -122,6 +122,66 @@ fn env_chooses_a_profile() {
     rpm.fails("start eco.toml --env absent").complains("--env: no app has the environment \"absent\"");
     assert_eq!(rpm.entry("web").environ()["MODE"], "production");
     assert_eq!(rpm.entry("web").restarts(), 0);
+    // Chosen once, it holds until another is chosen; what the file says meanwhile counts.
+    for verb in ["restart", "reload", "start"] {
+        let said = rpm.ok(&format!("{verb} eco.toml"));
+        said.says("App web keeps the environment \"production\" (--env production)");
+        rpm.wait_status("web", "online");
+        assert_eq!(rpm.entry("web").environ()["MODE"], "production", "{verb}");
+    }
+    rpm.ok("apply eco.toml").says_nothing_of("MODE");
+    assert_eq!(rpm.entry("web").environ()["MODE"], "production");
+    rpm.ok("save");
+    rpm.ok("kill");
+    rpm.ok("resurrect");
+    let text = rpm.read("eco.toml");
+    rpm.write(
+        "eco.toml",
+        &text.replace(", KEPT = \"yes\"", "").replace("MODE = \"production\"", "MODE = \"next\""),
+    );
+    rpm.ok("restart eco.toml").says("keeps the environment");
+    rpm.wait_status("web", "online");
+    let environ = rpm.entry("web").environ();
+    assert_eq!((environ["MODE"].as_str(), environ.get("KEPT")), ("next", None));
+    rpm.ok(["restart", "eco.toml", "--env", ""]).says_nothing_of("keeps the environment");
+    rpm.wait_status("web", "online");
+    assert_eq!(rpm.entry("web").environ()["MODE"], "plain");
+    rpm.ok("restart eco.toml").says_nothing_of("keeps the environment");
+}
+
+#[test]
+fn an_app_stays_in_the_namespace_that_the_command_line_chose() {
+    let rpm = Rpm::new();
+    rpm.write("eco.toml", "[[apps]]\nname = \"web\"\nscript = \"forever.sh\"\n");
+    rpm.ok("start eco.toml --namespace blue -i 2");
+    rpm.ok("start eco.toml").says("App web stays in the namespace \"blue\"");
+    assert_eq!(rpm.jlist().len(), 2);
+    rpm.ok("restart eco.toml");
+    assert_eq!(rpm.statuses(), ["web:online", "web:online"]);
+    rpm.ok("stop eco.toml");
+    assert_eq!(rpm.statuses(), ["web:stopped", "web:stopped"]);
+    // Said again it counts, and two of them are two.
+    rpm.ok("start eco.toml --namespace default");
+    assert_eq!(rpm.jlist().len(), 3);
+    rpm.ok("delete eco.toml");
+    assert_eq!(rpm.jlist().len(), 2);
+    rpm.ok("delete eco.toml");
+    assert!(rpm.jlist().is_empty());
+    rpm.ok("kill");
+}
+
+#[test]
+fn as_pm2_a_chosen_environment_stays_below_what_the_file_says() {
+    let rpm = Rpm::pm2();
+    let app = r#"{"name": "web", "script": "forever.sh", "env": {"A": "file"},
+        "env_production": {"A": "production", "NODE_ENV": "production"}}"#;
+    rpm.write("eco.json", &format!(r#"{{"apps": [{app}]}}"#));
+    rpm.ok("start eco.json --env production");
+    rpm.ok("restart eco.json");
+    rpm.wait_status("web", "online");
+    let environ = rpm.entry("web").environ();
+    assert_eq!((environ["NODE_ENV"].as_str(), environ["A"].as_str()), ("production", "file"));
+    rpm.ok("kill");
 }
 
 #[test]
