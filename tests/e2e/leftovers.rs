@@ -63,6 +63,21 @@ fn a_death_of_the_daemon_meanwhile_changes_nothing() {
 }
 
 #[test]
+fn it_ends_too_where_the_main_process_ended_without_a_daemon() {
+    let rpm = Rpm::new();
+    rpm.script("app.sh", "setsid sleep 1000000 &\nwhile :; do read -rt 60; done");
+    rpm.ok("start app.sh --name app");
+    wait_until("both", || rpm.children().len() == 2);
+    let (before, main) = (rpm.children(), rpm.entry("app").pid());
+    rpm.lose_daemon();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(main), nix::sys::signal::SIGKILL).unwrap();
+    wait_until("its end", || rpm.children().len() == 1);
+    rpm.ok("ping");
+    wait_until("a family of its own", || rpm.children().len() == 2 && rpm.children().is_disjoint(&before));
+    rpm.ok("kill");
+}
+
+#[test]
 fn it_stays_where_trees_are_not_ended() {
     let rpm = Rpm::new();
     let left = left(&rpm, r#", "treekill": false"#);

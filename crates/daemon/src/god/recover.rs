@@ -200,7 +200,14 @@ impl God {
             (_, Some(Run { pid, .. })) if is_bereft => {
                 self.post(id, Event::Bereft { pid, exit: Exit::Unknown });
             }
-            (_, Some(run)) => self.post(id, Event::Exited { pid: run.pid, exit: Exit::Unknown }),
+            (_, Some(Run { pid, .. })) => {
+                let exit = Exit::Unknown;
+                let leaves_others = self.leaves_others(id, pid, exit);
+                self.post(
+                    id,
+                    if leaves_others { Event::Left { pid, exit } } else { Event::Exited { pid, exit } },
+                );
+            }
             (Phase::Waiting, _) => {
                 let at = now.mono + process.life.prev_delay;
                 process.deadline = Some(at);
