@@ -6,7 +6,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use rpm_tests::{LIMIT, Rpm, Running, wait_until};
+use rpm_tests::{LIMIT, Rpm, Running, signal, wait_until};
 
 /// Starts the daemon as systemd does, and waits until it says that it is up.
 fn boot(rpm: &Rpm) -> (Running, UnixDatagram) {
@@ -25,10 +25,6 @@ fn heard(socket: &UnixDatagram) -> String {
     let mut buffer = [0; 100];
     let length = socket.recv(&mut buffer).unwrap();
     String::from_utf8(buffer[..length].to_vec()).unwrap()
-}
-
-fn signal(pid: i32, signal: Signal) {
-    kill(Pid::from_raw(pid), signal).unwrap();
 }
 
 #[test]

@@ -5,15 +5,8 @@ use std::{
     os::unix::{fs::PermissionsExt, net::UnixListener},
 };
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
-use rpm_tests::{Rpm, Running, wait_until};
-
-fn signal(pid: i32, signal: Signal) {
-    kill(Pid::from_raw(pid), signal).unwrap();
-}
+use nix::sys::signal::Signal;
+use rpm_tests::{Rpm, Running, signal, wait_until};
 
 /// The processes of this test that are daemons.
 fn daemons(rpm: &Rpm) -> Vec<String> {

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use rpm_tests::{Rpm, wait_until};
+use nix::sys::signal::Signal;
+use rpm_tests::{Rpm, signal, wait_until};
 
 /// Flips a bit in the first place of a file of the home that has `text`, `offset` bytes behind its beginning.
 fn flip(rpm: &Rpm, file: &str, text: &str, offset: usize) {
@@ -33,7 +34,7 @@ fn what_runs_without_a_record_is_reported_and_not_started_twice() {
     rpm.ok("start app.sh --name other -- y");
     rpm.ok("delete other");
     assert_eq!(rpm.children(), children);
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(lost), nix::sys::signal::SIGKILL).unwrap();
+    signal(lost, Signal::SIGKILL);
     wait_until("its end", || rpm.children().len() == 1);
     rpm.ok("start app.sh --name lost");
     assert!(rpm.run("doctor").says_nothing_of("is in the list").code.is_some());

@@ -5,10 +5,11 @@
 
 use std::{collections::BTreeSet, fs};
 
+use nix::sys::signal::Signal;
 use rpm_tests::{
     Rpm, Running, command_line,
     death::{self, Doomed},
-    wait_until,
+    signal, wait_until,
 };
 
 /// A program that is up when it says so, and has a child that outlives it unless somebody ends that, too.
@@ -80,31 +81,41 @@ fn kill_at(rpm: &Rpm, record: &str) {
     let daemon = rpm.daemon().unwrap();
     let journal = rpm.home().join("state/journal");
     wait_until(record, || fs::read_to_string(&journal).is_ok_and(|text| text.contains(record)));
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(daemon), nix::sys::signal::SIGKILL).unwrap();
+    signal(daemon, Signal::SIGKILL);
     rpm.wait_daemon_gone(daemon);
+}
+
+/// Kills the daemon when it has noted the new run of a reload.
+fn die_in_reload(rpm: &Rpm) {
+    let reload = Running::start(rpm.command("reload app"));
+    kill_at(rpm, r#""new":{"pid""#);
+    drop(reload.output());
+}
+
+/// Starts `script`, whose new run in a reload has long to show that it lives.
+fn start_overlapping(rpm: &Rpm, script: &str) {
+    rpm.script("app.sh", script);
+    let app = r#"{"name": "app", "script": "app.sh", "reload": "overlap", "min_uptime": 3600000}"#;
+    rpm.write("app.json", &format!(r#"{{"apps": [{app}]}}"#));
+    rpm.ok("start app.json");
 }
 
 #[test]
 fn a_reload_whose_runs_have_both_ended_names_neither() {
     let rpm = Rpm::new();
-    rpm.script("app.sh", "while :; do read -rt 60; done");
-    let app = r#"{"name": "app", "script": "app.sh", "reload": "overlap", "min_uptime": 3600000}"#;
-    rpm.write("app.json", &format!(r#"{{"apps": [{app}]}}"#));
-    rpm.ok("start app.json");
+    start_overlapping(&rpm, "while :; do read -rt 60; done");
     let old = rpm.entry("app").pid();
-    let reload = Running::start(rpm.command("reload app"));
-    kill_at(&rpm, r#""new":{"pid""#);
-    drop(reload.output());
+    die_in_reload(&rpm);
     let runs: Vec<i32> = rpm.children().into_iter().collect();
     assert!(runs.len() == 2 && runs.contains(&old), "{runs:?}");
     // The new run has not been up for long enough: the reload goes on.
     rpm.ok("ping");
     assert_eq!((rpm.entry("app").pid(), rpm.children().len()), (old, 2));
     let daemon = rpm.daemon().unwrap();
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(daemon), nix::sys::signal::SIGKILL).unwrap();
+    signal(daemon, Signal::SIGKILL);
     rpm.wait_daemon_gone(daemon);
     for run in runs {
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(run), nix::sys::signal::SIGKILL).unwrap();
+        signal(run, Signal::SIGKILL);
     }
     wait_until("the end of both runs", || rpm.children().is_empty());
     rpm.ok("ping");
@@ -119,18 +130,13 @@ fn a_reload_whose_runs_have_both_ended_names_neither() {
 #[test]
 fn a_helper_that_leads_a_session_is_not_taken_for_a_run() {
     let rpm = Rpm::new();
-    rpm.script("app.sh", "setsid sleep 1000000 &\necho up\nwhile :; do read -rt 60; done");
-    let app = r#"{"name": "app", "script": "app.sh", "reload": "overlap", "min_uptime": 3600000}"#;
-    rpm.write("app.json", &format!(r#"{{"apps": [{app}]}}"#));
-    rpm.ok("start app.json");
-    let reload = Running::start(rpm.command("reload app"));
-    kill_at(&rpm, r#""new":{"pid""#);
-    drop(reload.output());
+    start_overlapping(&rpm, "setsid sleep 1000000 &\necho up\nwhile :; do read -rt 60; done");
+    die_in_reload(&rpm);
     wait_until("both families", || rpm.children().len() == 4);
     // Both runs end while there is no daemon, and leave what they have started.
     let is_helper = |pid: &i32| command_line(*pid).contains("sleep 1000000");
     for run in rpm.children().into_iter().filter(|pid| !is_helper(pid)) {
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(run), nix::sys::signal::SIGKILL).unwrap();
+        signal(run, Signal::SIGKILL);
     }
     wait_until("the helpers alone", || rpm.children().iter().all(is_helper));
     rpm.ok("ping");
@@ -149,9 +155,7 @@ fn workers_that_a_dead_daemon_takes_along_in_a_reload_are_started() {
     let app = r#"{"name": "app", "script": "idle.js", "exec_mode": "cluster", "min_uptime": 3600000, "max_restarts": 1}"#;
     rpm.write("app.json", &format!(r#"{{"apps": [{app}]}}"#));
     rpm.ok("start app.json");
-    let reload = Running::start(rpm.command("reload app"));
-    kill_at(&rpm, r#""new":{"pid""#);
-    drop(reload.output());
+    die_in_reload(&rpm);
     wait_until("the end of the workers", || rpm.children().is_empty());
     rpm.ok("ping");
     // Neither end is an unstable restart, of which one is too many.
@@ -178,7 +182,7 @@ fn while_ticks_are_made_up_for_each_is_followed_once() {
     rpm.write("app.json", &format!(r#"{{"apps": [{}]}}"#, apps.join(",")));
     rpm.ok("start app.json");
     let daemon = rpm.daemon().unwrap();
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(daemon), nix::sys::signal::SIGKILL).unwrap();
+    signal(daemon, Signal::SIGKILL);
     rpm.wait_daemon_gone(daemon);
     let ticks: Vec<String> = (0..APPS).map(|number| format!(r#""t{number}":0"#)).collect();
     fs::write(rpm.home().join("state/ticks"), format!("{{{}}}", ticks.join(","))).unwrap();
@@ -193,7 +197,7 @@ fn while_ticks_are_made_up_for_each_is_followed_once() {
         let look = Running::start(rpm.command("ping"));
         wait_until("one more", || followed() > before || !ran().contains(&0));
         let daemon = rpm.daemon().unwrap();
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(daemon), nix::sys::signal::SIGKILL).unwrap();
+        signal(daemon, Signal::SIGKILL);
         rpm.wait_daemon_gone(daemon);
         drop(look.output());
     }

@@ -2,11 +2,8 @@
 
 use std::{os::unix::fs::symlink, path::Path, process::Command};
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
-use rpm_tests::{Output, Rpm, Running, wait_until};
+use nix::sys::signal::Signal;
+use rpm_tests::{Output, Rpm, Running, signal, wait_until};
 
 /// A verb for the home at `path`.
 fn at(rpm: &Rpm, path: &Path, verb: &str) -> Output {
@@ -54,7 +51,7 @@ fn what_was_moved_or_restored_goes_on() {
     assert_eq!(rpm.children(), children);
     // Killed again, and put back from a copy.
     let daemon: i32 = std::fs::read_to_string(moved.join("rpm.pid")).unwrap().parse().unwrap();
-    kill(Pid::from_raw(daemon), Signal::SIGKILL).unwrap();
+    signal(daemon, Signal::SIGKILL);
     rpm.wait_daemon_gone(daemon);
     copy(&moved, &home);
     std::fs::remove_dir_all(&moved).unwrap();
@@ -178,7 +175,7 @@ fn what_a_removed_home_has_left_is_not_started_a_second_time() {
     refused.complains("1 processes of the home that was at").complains(&format!("kill {}", web.pid()));
     rpm.run("doctor").says("of the home that was at");
     assert_eq!(rpm.children().len(), 1);
-    kill(Pid::from_raw(web.pid()), Signal::SIGKILL).unwrap();
+    signal(web.pid(), Signal::SIGKILL);
     wait_until("its end", || rpm.children().is_empty());
     rpm.forever("web", "");
     rpm.ok("kill");

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use rpm_tests::{Rpm, wait_until};
+use nix::sys::signal::Signal;
+use rpm_tests::{Rpm, signal, wait_until};
 
 /// Leaves one process in its group and one in a session of its own.
 const LEAVING: &str = "sleep 1000000 &\nsetsid sleep 1000000 &\nexit 3";
 
-/// A task that leaves two processes, and has ended.
-fn left(rpm: &Rpm, attributes: &str) -> BTreeSet<i32> {
-    rpm.script("task.sh", LEAVING);
+/// Starts a task, declared with `attributes` beside the usual.
+fn start(rpm: &Rpm, script: &str, attributes: &str) {
+    rpm.script("task.sh", script);
     rpm.write(
         "task.json",
         &format!(
@@ -17,6 +18,11 @@ fn left(rpm: &Rpm, attributes: &str) -> BTreeSet<i32> {
         ),
     );
     rpm.ok("start task.json");
+}
+
+/// What a task has left that has ended: two processes, if they live.
+fn left(rpm: &Rpm, attributes: &str) -> BTreeSet<i32> {
+    start(rpm, LEAVING, attributes);
     rpm.wait_status("task", "stopped");
     rpm.children()
 }
@@ -45,18 +51,17 @@ fn a_restart_follows_when_it_has_ended() {
 #[test]
 fn a_death_of_the_daemon_meanwhile_changes_nothing() {
     let rpm = Rpm::new();
-    rpm.script("task.sh", "trap '' INT\nsetsid sh -c 'trap \"\" INT; sleep 1000000' &\nexit 0");
-    rpm.write(
-        "task.json",
-        r#"{"apps": [{"name": "task", "script": "task.sh", "autorestart": false, "kill_timeout": 3600000}]}"#,
+    start(
+        &rpm,
+        "trap '' INT\nsetsid sh -c 'trap \"\" INT; sleep 1000000' &\nexit 0",
+        r#", "kill_timeout": 3600000"#,
     );
-    rpm.ok("start task.json");
     rpm.wait_status("task", "stopping");
     rpm.lose_daemon();
     rpm.ok("ping");
     rpm.wait_status("task", "stopping");
     for child in rpm.children() {
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(child), nix::sys::signal::SIGKILL).unwrap();
+        signal(child, Signal::SIGKILL);
     }
     rpm.wait_status("task", "stopped");
     rpm.ok("kill");
@@ -70,7 +75,7 @@ fn it_ends_too_where_the_main_process_ended_without_a_daemon() {
     wait_until("both", || rpm.children().len() == 2);
     let (before, main) = (rpm.children(), rpm.entry("app").pid());
     rpm.lose_daemon();
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(main), nix::sys::signal::SIGKILL).unwrap();
+    signal(main, Signal::SIGKILL);
     wait_until("its end", || rpm.children().len() == 1);
     rpm.ok("ping");
     wait_until("a family of its own", || rpm.children().len() == 2 && rpm.children().is_disjoint(&before));
@@ -85,7 +90,7 @@ fn it_stays_where_trees_are_not_ended() {
     rpm.ok("delete task");
     assert_eq!(rpm.children(), left);
     for child in left {
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(child), nix::sys::signal::SIGKILL).unwrap();
+        signal(child, Signal::SIGKILL);
     }
     rpm.ok("kill");
 }
@@ -104,13 +109,8 @@ fn as_pm2_it_survives_until_its_process_is_stopped() {
 #[test]
 fn as_pm2_the_time_limit_of_a_task_reaches_it() {
     let rpm = Rpm::pm2();
-    rpm.script("slow.sh", "sleep 1000000 &\nexit 0");
-    rpm.write(
-        "slow.json",
-        r#"{"apps": [{"name": "slow", "script": "slow.sh", "autorestart": false, "task_timeout": 300}]}"#,
-    );
-    rpm.ok("start slow.json");
-    rpm.wait_status("slow", "stopped");
+    start(&rpm, "sleep 1000000 &\nexit 0", r#", "task_timeout": 300"#);
+    rpm.wait_status("task", "stopped");
     wait_until("the end of what was left", || rpm.children().is_empty());
     rpm.ok("kill");
 }

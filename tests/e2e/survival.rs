@@ -7,17 +7,10 @@ use std::{
 };
 
 use nix::{
-    sys::{
-        signal::{Signal, kill},
-        stat::Mode,
-    },
-    unistd::{Pid, mkfifo},
+    sys::{signal::Signal, stat::Mode},
+    unistd::mkfifo,
 };
-use rpm_tests::{Rpm, wait_for, wait_until};
-
-fn signal(pid: i32, signal: Signal) {
-    kill(Pid::from_raw(pid), signal).unwrap();
-}
+use rpm_tests::{Rpm, signal, wait_for, wait_until};
 
 fn journal(rpm: &Rpm) -> String {
     fs::read_to_string(rpm.home().join("state/journal")).unwrap()

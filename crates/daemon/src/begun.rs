@@ -8,12 +8,15 @@ use std::{
     collections::HashSet,
     ffi::CString,
     fs::{self, DirBuilder},
-    io,
     os::unix::{ffi::OsStrExt, fs::DirBuilderExt},
     path::PathBuf,
     time::UNIX_EPOCH,
 };
 
+use nix::{
+    errno::Errno,
+    unistd::{AccessFlags, access},
+};
 use rpm_core::{AppSpec, Home, ProcessId};
 
 use crate::{clock::Now, machine::Phase, table::Process};
@@ -40,11 +43,10 @@ impl Begun {
 
     /// The file that the child is to make; `None` where that cannot be: the run matters more than its mark.
     pub(crate) fn prepare(&self, id: ProcessId) -> Option<CString> {
-        match DirBuilder::new().mode(0o700).create(&self.directory) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return None,
-            _ => {}
+        match access(&self.directory, AccessFlags::W_OK) {
+            Err(Errno::ENOENT) => DirBuilder::new().mode(0o700).create(&self.directory).ok()?,
+            outcome => outcome.ok()?,
         }
-        nix::unistd::access(&self.directory, nix::unistd::AccessFlags::W_OK).ok()?;
         CString::new(self.path(id).as_os_str().as_bytes()).ok()
     }
 

@@ -7,9 +7,8 @@ pub use self::sums::{Proof, proof};
 
 use std::{
     collections::HashMap,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -18,7 +17,10 @@ use rpm_core::{AppSpec, Env, Home, Persona, bounded, name::Naming, pm2_env::Save
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::table::{Process, Table};
+use crate::{
+    files,
+    table::{Process, Table},
+};
 
 /// Raised when an older program would misread the file.
 const VERSION: u32 = 1;
@@ -71,11 +73,7 @@ pub(crate) fn save(home: &Home, table: &Table) -> Result<PathBuf, DumpError> {
             return Ok(());
         }
         let fresh = path.with_extension(format!("{}.new", home.persona().word()));
-        match fs::remove_file(&fresh) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+        let mut file = files::create(&fresh)?;
         file.write_all(&text)?;
         file.sync_all()?;
         keep_generations(&path, &home.dump_backups())?;

@@ -460,8 +460,10 @@ impl God {
 
     /// Notes what a client asks of a process, to be queued now or later: the next daemon does it if this one dies before.
     pub(super) fn note_order(&mut self, id: ProcessId, event: &Event) {
-        if let (Some(process), Some(order)) = (self.table.get_mut(id), Order::of(event)) {
-            process.ordered = Some(order);
+        if let (Some(process), Some(order)) = (self.table.get_mut(id), Order::of(event))
+            // Where a stop waited for its turn, that is written already.
+            && process.ordered.replace(order) != Some(order)
+        {
             self.ordered.push(id);
         }
     }

@@ -5,7 +5,6 @@
 
 use std::{
     fs, io,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -13,16 +12,17 @@ use std::{
 use nix::sys::inotify::AddWatchFlags;
 use rpm_core::Home;
 
-use crate::{clock::Now, inotify::Inotify};
+use crate::{
+    clock::Now,
+    files::{Place, place},
+    inotify::Inotify,
+};
 
 /// How long after a change the home is looked at, milliseconds.
 const CALM: u64 = 500;
 
 /// How long until another daemon that holds the lock of a home made again is asked once more, milliseconds.
 const RETRY: u64 = 1_000;
-
-/// The device and the inode of a file.
-type Place = (u64, u64);
 
 /// Watches the directory, and remembers what is this daemon's in it.
 pub(crate) struct HomeWatch {
@@ -75,7 +75,7 @@ impl HomeWatch {
             // What the directory above it tells is of no interest any more.
             self.inotify = Inotify::new().ok();
         }
-        (self.directory, self.socket) = (place(home.root()), place(&home.socket()));
+        (self.directory, self.socket) = (place_of(home.root()), place_of(&home.socket()));
         (self.due, self.is_lost) = (None, false);
         let gone = AddWatchFlags::IN_DELETE | AddWatchFlags::IN_DELETE_SELF | AddWatchFlags::IN_MOVE_SELF;
         self.watch(&self.root, gone | AddWatchFlags::IN_MOVED_FROM);
@@ -121,7 +121,7 @@ impl HomeWatch {
     /// What is left of the home.
     pub(crate) fn look(&mut self, home: &Home) -> Found {
         self.due = None;
-        let directory = place(home.root());
+        let directory = place_of(home.root());
         if directory.is_none() {
             return Found::Gone;
         }
@@ -129,7 +129,7 @@ impl HomeWatch {
             return Found::Another;
         }
         let is_there = |path: PathBuf| path.symlink_metadata().is_ok();
-        let is_whole = place(&home.socket()) == self.socket
+        let is_whole = place_of(&home.socket()) == self.socket
             && [home.daemon_pid(), home.daemon_lock(), home.journal(), home.identity()]
                 .into_iter()
                 .all(is_there);
@@ -146,13 +146,11 @@ impl HomeWatch {
 
     /// Whether the socket at its path is the one that this daemon has made.
     pub(crate) fn has_socket(&self, home: &Home) -> bool {
-        self.socket.is_some() && place(&home.socket()) == self.socket
+        self.socket.is_some() && place_of(&home.socket()) == self.socket
     }
 }
 
-fn place(path: &Path) -> Option<Place> {
-    let meta = fs::symlink_metadata(path).ok()?;
-    // The home itself may be reached through a link.
-    let meta = if meta.is_symlink() { fs::metadata(path).ok()? } else { meta };
-    Some((meta.dev(), meta.ino()))
+/// Where the file or directory at `path` is. The home itself may be reached through a link.
+fn place_of(path: &Path) -> Option<Place> {
+    fs::metadata(path).ok().map(|meta| place(&meta))
 }

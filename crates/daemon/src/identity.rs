@@ -5,16 +5,17 @@
 //! one: the directory's inode tells which of the two it is.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use rpm_core::{Home, ProcessId};
 use serde::{Deserialize, Serialize};
 
-use crate::child_env::{self, HOME_ID};
+use crate::{
+    child_env::{self, HOME_ID},
+    files::{Place, place, replace},
+};
 
 /// What is kept of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,20 +49,18 @@ pub(crate) enum Origin {
 impl Identity {
     /// Reads the number of `home`, or gives it one. A copy of another home gets a number of its own.
     pub(crate) fn establish(home: &Home) -> io::Result<(Self, Origin)> {
-        let path = fs::canonicalize(home.root())?;
-        let directory = fs::metadata(&path)?;
         let recorded = read(&home.identity());
-        let (device, inode) = (directory.dev(), directory.ino());
+        let mut now = Recorded::at(home, String::new())?;
         let (id, origin) = match &recorded {
             None => (new_id()?, Origin::Own),
-            Some(recorded) if recorded.is_copied_to((device, inode)) => {
+            Some(recorded) if recorded.is_copied_to(now.place()) => {
                 (new_id()?, Origin::CopyOf(recorded.path.clone()))
             }
             Some(recorded) => (recorded.id.clone(), Origin::Own),
         };
-        let now = Recorded { id, device, inode, path };
+        now.id = id;
         if recorded.as_ref() != Some(&now) {
-            write(&home.identity(), &now)?;
+            now.write(home)?;
         }
         Ok((Self::of(home, &now.id), origin))
     }
@@ -73,10 +72,7 @@ impl Identity {
 
     /// Writes down that this is the home's number, wherever its directory is now.
     pub(crate) fn write(&self, home: &Home) -> io::Result<()> {
-        let path = fs::canonicalize(home.root())?;
-        let directory = fs::metadata(&path)?;
-        let id = self.id.clone();
-        write(&home.identity(), &Recorded { id, device: directory.dev(), inode: directory.ino(), path })
+        Recorded::at(home, self.id.clone())?.write(home)
     }
 
     fn of(home: &Home, id: &str) -> Self {
@@ -153,28 +149,31 @@ fn entries(environ: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 impl Recorded {
-    /// Whether the directory with this device and inode is a copy of the one that is recorded, which is still there.
-    fn is_copied_to(&self, here: (u64, u64)) -> bool {
-        let first = (self.device, self.inode);
-        let is_there = |directory: fs::Metadata| (directory.dev(), directory.ino()) == first;
-        here != first && fs::metadata(&self.path).is_ok_and(is_there)
+    /// What is to be kept of `home` where it is now, with this number.
+    fn at(home: &Home, id: String) -> io::Result<Self> {
+        let path = fs::canonicalize(home.root())?;
+        let (device, inode) = place(&fs::metadata(&path)?);
+        Ok(Self { id, device, inode, path })
+    }
+
+    fn place(&self) -> Place {
+        (self.device, self.inode)
+    }
+
+    /// Whether the directory at `here` is a copy of the one that is recorded, which is still there.
+    fn is_copied_to(&self, here: Place) -> bool {
+        let is_first = |directory: fs::Metadata| place(&directory) == self.place();
+        here != self.place() && fs::metadata(&self.path).is_ok_and(is_first)
+    }
+
+    fn write(&self, home: &Home) -> io::Result<()> {
+        replace(&home.identity(), &serde_json::to_vec(self)?)
     }
 }
 
 /// `None` where there is none yet, or what is there says nothing.
 fn read(path: &Path) -> Option<Recorded> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
-}
-
-fn write(path: &Path, recorded: &Recorded) -> io::Result<()> {
-    let new = path.with_extension("new");
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-    file.write_all(&serde_json::to_vec(recorded)?)?;
-    fs::rename(&new, path)
 }
 
 fn new_id() -> io::Result<String> {

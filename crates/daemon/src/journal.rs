@@ -12,10 +12,7 @@ use std::{
     collections::{HashMap, HashSet},
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write},
-    os::{
-        fd::AsFd,
-        unix::fs::{DirBuilderExt, OpenOptionsExt},
-    },
+    os::{fd::AsFd, unix::fs::DirBuilderExt},
     path::PathBuf,
     sync::Arc,
 };
@@ -32,7 +29,7 @@ pub(crate) use self::{
     past::{Kept, Past},
     record::GivenAway,
 };
-use crate::{clock::Now, machine::Life, orders::Order, table::Process};
+use crate::{clock::Now, files, machine::Life, orders::Order, table::Process};
 
 /// Bytes that the file may grow by before it is written anew.
 const GROWTH: u64 = 1 << 20;
@@ -395,16 +392,11 @@ fn temporary(path: &std::path::Path) -> PathBuf {
 
 fn fresh(path: &std::path::Path) -> io::Result<File> {
     let path = temporary(path);
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let create = || OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path);
-    create().or_else(|error| match path.parent() {
+    files::create(&path).or_else(|error| match path.parent() {
         // The directory was removed while the daemon lived.
         Some(directory) if error.kind() == io::ErrorKind::NotFound => {
             DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-            create()
+            files::create(&path)
         }
         _ => Err(error),
     })

@@ -15,6 +15,7 @@ mod descriptors;
 mod dump;
 mod environment;
 mod exit_info;
+mod files;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod god;

@@ -28,6 +28,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format::Wri
 use crate::{
     cgroup,
     descriptors::Limit,
+    files::place,
     god::{God, Inheritance, Over},
     handover::{Handover, Lifeline},
     identity::{Identity, Origin},
@@ -252,10 +253,9 @@ pub(crate) fn lock(home: &Home) -> io::Result<Option<OwnedFd>> {
 
 /// Whether `lock` is the lock of the home: the file may have been removed since.
 pub(crate) fn is_locked_by(home: &Home, lock: &OwnedFd) -> bool {
-    let place = |meta: fs::Metadata| (meta.dev(), meta.ino());
-    let held = lock.try_clone().map(File::from).and_then(|file| file.metadata()).map(place);
-    let there = fs::symlink_metadata(home.daemon_lock()).map(place);
-    matches!((held, there), (Ok(held), Ok(there)) if held == there)
+    let held = lock.try_clone().map(File::from).and_then(|file| file.metadata());
+    let there = fs::symlink_metadata(home.daemon_lock());
+    matches!((held, there), (Ok(held), Ok(there)) if place(&held) == place(&there))
 }
 
 fn open_lock(path: &Path) -> io::Result<File> {

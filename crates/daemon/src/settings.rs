@@ -81,8 +81,15 @@ impl Settings {
             tracing::error!("{error}");
             Self::default()
         });
-        settings.problems().iter().for_each(|problem| tracing::error!("{problem}"));
+        settings.report();
         settings
+    }
+
+    /// Tells the daemon's log of the values that cannot be read.
+    pub(crate) fn report(&self) {
+        for problem in self.problems() {
+            tracing::error!("{problem}");
+        }
     }
 
     /// The values that cannot be read.

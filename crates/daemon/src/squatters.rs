@@ -8,6 +8,7 @@ use crate::{
     child_env,
     identity::was_started_at,
     procfs::{Snapshot, environ, real_user},
+    unowned::words,
 };
 
 /// What still runs of the home that was at a path before.
@@ -60,9 +61,14 @@ impl Squatters {
             ),
             None => format!(
                 "{apps} processes of the home that was at {root} before still run (pids {})",
-                list(&self.apps)
+                self.shown()
             ),
         }
+    }
+
+    /// The first pids, as arguments of `kill`.
+    fn shown(&self) -> String {
+        words(self.apps.iter().take(SHOWN).copied())
     }
 
     /// What to do about them, in words.
@@ -72,22 +78,15 @@ impl Squatters {
                 "where there is a directory of that name it makes its socket there again: try again in a second; \
                  `kill {daemon}` ends it and its apps"
             ),
-            None => format!(
-                "put the home back, and they are taken over; or end them: `kill {}`",
-                self.apps.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>().join(" ")
-            ),
+            None => {
+                format!("put the home back, and they are taken over; or end them: `kill {}`", self.shown())
+            }
         }
     }
 }
 
 /// How many pids are shown.
 const SHOWN: usize = 20;
-
-fn list(pids: &[i32]) -> String {
-    let more = pids.len().saturating_sub(SHOWN);
-    let shown: Vec<_> = pids.iter().take(SHOWN).map(ToString::to_string).collect();
-    if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
-}
 
 /// Whether `pid` is a daemon.
 fn is_daemon(pid: i32) -> bool {

@@ -108,7 +108,7 @@ impl Deed {
     /// Waits for its end. If it said that it was done, it must be.
     pub(crate) fn end(&self, running: Running, stage: &mut Stage) -> Outcome<Said> {
         let said = running.end()?;
-        if said.is_done() {
+        if said.is_done() || matches!(self, Self::Scale(_)) && said.had_nothing_to_do() {
             let wanted = match self {
                 Self::Stop(_) => Wanted::Down,
                 _ => Wanted::Up,

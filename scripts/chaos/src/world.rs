@@ -48,8 +48,13 @@ pub(crate) struct Said {
 impl Said {
     /// It did what it was asked for.
     pub(crate) fn is_done(&self) -> bool {
-        // A daemon that died in the middle of `scale` may have a successor that did the rest by now.
-        self.status.is_some_and(|status| status.success()) || self.text.contains("Nothing to do")
+        self.status.is_some_and(|status| status.success())
+    }
+
+    /// It was refused because all was as it should be: a daemon that died in the middle of `scale` may have a successor
+    /// that did the rest.
+    pub(crate) fn had_nothing_to_do(&self) -> bool {
+        self.text.contains("Nothing to do")
     }
 }
 

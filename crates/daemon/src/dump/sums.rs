@@ -3,14 +3,11 @@
 //! The list itself has no place for one: in PM2's format other programs read it and write it. What they have written has no
 //! sum, or is newer than the sums, and is taken as it is; what is older and has none of them was damaged on the disk.
 
-use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
-    path::Path,
-};
+use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
 use rpm_core::Home;
+
+use crate::files::replace;
 
 /// Lists whose sums are kept: the present one and the backups.
 const KEPT: usize = 8;
@@ -33,21 +30,7 @@ pub(super) fn note(home: &Home, text: &[u8]) {
     sums.extend(read(&path).unwrap_or_default());
     sums.truncate(KEPT);
     let lines = sums.iter().map(|sum| format!("{sum:08x}")).collect::<Vec<_>>().join("\n");
-    let write = || -> io::Result<()> {
-        let new = path.with_extension("new");
-        match fs::remove_file(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&new)?
-            .write_all(lines.as_bytes())?;
-        fs::rename(&new, &path)
-    };
-    if let Err(error) = write() {
+    if let Err(error) = replace(&path, lines.as_bytes()) {
         tracing::warn!("{}: {error}", path.display());
     }
 }

@@ -74,7 +74,7 @@ impl God {
     /// Reads the settings again. A value that cannot be read counts as none, which the daemon's log says.
     pub(super) fn reload_settings(&mut self) -> Result<(), Failure> {
         let settings = Settings::load(&self.home).map_err(|error| Failure::Io(error.to_string()))?;
-        settings.problems().iter().for_each(|problem| tracing::error!("{problem}"));
+        settings.report();
         self.set_rotation(settings.rotation(self.home.persona()));
         self.history.set(settings.history_runs());
         let max_parallel = settings.max_parallel();

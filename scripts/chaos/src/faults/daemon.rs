@@ -83,8 +83,7 @@ pub(super) fn crowd(scene: &mut Scene<'_>) -> Outcome<Told> {
     for (deed, running) in deeds.iter().zip(running) {
         let said = deed.end(running, scene.stage)?;
         // One reload at a time, and no scaling to what there is, as under PM2.
-        let is_refused =
-            ["Reload already in progress", "Nothing to do"].iter().any(|no| said.text.contains(no));
+        let is_refused = said.had_nothing_to_do() || said.text.contains("Reload already in progress");
         if !said.is_done() && !is_refused {
             told.violations.push(format!("`rpm {}`: {:?}: {}", said.words, said.status, said.text.trim()));
         }

@@ -38,7 +38,7 @@ pub(super) fn babble(scene: &mut Scene<'_>) -> Outcome<Told> {
     let deed = Deed::any(scene.stage, scene.random);
     let said = deed.perform(scene.stage)?;
     let mut told = Told::from(format!("40 connections, beside them {deed:?}"));
-    if !said.is_done() {
+    if !(said.is_done() || said.had_nothing_to_do()) {
         told.violations.push(format!("`rpm {}`: {:?}: {}", said.words, said.status, said.text.trim()));
     }
     for stream in &mut held {
